@@ -16,6 +16,7 @@ export const CODES = {
   DOCUMENT_EMPTY: { status: 400, exitCode: 2, category: 'user' }, // create without any member
   QUERY_INVALID: { status: 422, exitCode: 2, category: 'user' }, // selector operator unknown, refused or misused
   ORIGIN_REFUSED: { status: 403, exitCode: 1, category: 'user' }, // browser origin that is not allowed
+  TOKEN_REQUIRED: { status: 401, exitCode: 1, category: 'user' }, // admin call without the sandbox's token
   HOST_REFUSED: { status: 403, exitCode: 1, category: 'user' }, // Host header that is not allowed (DNS rebinding)
 
   // What is not there, or already there

@@ -1,0 +1,25 @@
+/** Which adapter serves which service on which engine. Adapters are loaded when a sandbox that runs them starts. */
+import type { CachePort } from '../server/ports/cache.ts'
+import type { DataPort } from '../server/ports/data.ts'
+
+export interface AdapterOptions {
+  /** Where the adapter may keep its files. */
+  directory: string
+}
+
+/** The services that this version can run. */
+export interface Ports {
+  data: DataPort
+  cache: CachePort
+}
+
+type Engine = 'embedded'
+
+export const registry = {
+  embedded: {
+    data: async (options) => (await import('./data/sqlite.ts')).createSqliteData(options),
+    cache: async (options) => (await import('./cache/sqlite.ts')).createSqliteCache(options),
+  },
+} as const satisfies {
+  [E in Engine]: { [S in keyof Ports]: (options: AdapterOptions) => Promise<Ports[S]> }
+}

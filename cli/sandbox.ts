@@ -1,0 +1,166 @@
+/** The sandbox from code: `createSandbox()` for tests and scripts, and hyper nano's `main()` (hyper-api §10.2). */
+import { randomBytes } from 'node:crypto'
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { pino } from 'pino'
+import { HyperError } from '../server/error.ts'
+import { purge } from '../server/purge.ts'
+import type { ServiceName } from '../server/services.ts'
+import { AVAILABLE, type RunningSandbox, type ServiceConfig, startSandbox } from './wire.ts'
+
+export interface CreateSandboxOptions {
+  /** Which services run, and are created in the domain; `{ adapter }` plugs in another one. @default all there are */
+  services?: readonly ServiceName[] | Partial<Record<ServiceName, boolean | ServiceConfig>>
+  /** @default 'test' */
+  domain?: string
+  /** 0 takes a free one. @default 0 */
+  port?: number
+  /** @default '127.0.0.1' */
+  host?: string
+  /** Where data is kept. @default a temporary directory, removed by `close` */
+  directory?: string
+  allowedHosts?: string[]
+  allowedOrigins?: string[]
+}
+
+export interface Sandbox extends AsyncDisposable {
+  /** Such as `http://127.0.0.1:49152`. */
+  url: string
+  /** What hyper-connect takes: the url with the domain. */
+  connectionString: string
+  domain: string
+  /** Finishes open requests, closes, removes temporary data. Safe to repeat. */
+  close(): Promise<void>
+}
+
+/**
+ * Starts a sandbox in this process and creates its services in the domain.
+ *
+ *     await using sandbox = await createSandbox({ services: ['data', 'cache'] })
+ *     const { data } = connect(sandbox.connectionString)
+ *
+ * @throws HyperError USAGE for a service that does not exist, ADDRESS_IN_USE
+ */
+export async function createSandbox(options: CreateSandboxOptions = {}): Promise<Sandbox> {
+  return start(options, (running, domain) => createServices(running, domain))
+}
+
+/** @param prepare what to do before the sandbox is handed out; when it fails, everything is closed again */
+async function start(
+  options: CreateSandboxOptions,
+  prepare: (running: RunningSandbox, domain: string) => Promise<void>,
+): Promise<Sandbox> {
+  const domain = options.domain ?? 'test'
+  const services = chosenServices(options.services)
+  const temporary = options.directory === undefined
+  const directory = options.directory
+    ? resolve(options.directory)
+    : await mkdtemp(join(tmpdir(), 'hyper-sandbox-'))
+  let running: RunningSandbox | undefined
+  let closing: Promise<void> | undefined
+  const close = () => {
+    closing ??= (async () => {
+      await running?.close()
+      if (temporary) await rm(directory, { recursive: true, force: true })
+    })()
+    return closing
+  }
+  try {
+    await mkdir(directory, { recursive: true })
+    running = await startSandbox(
+      {
+        name: domain,
+        projectDirectory: process.cwd(),
+        stateDirectory: directory,
+        dataDirectory: directory,
+        engine: 'embedded',
+        domain,
+        services,
+        listen: {
+          host: options.host ?? '127.0.0.1',
+          tcpPort: options.port ?? 0,
+          allowedHosts: options.allowedHosts ?? [],
+          allowedOrigins: options.allowedOrigins ?? [],
+        },
+        logRequests: false,
+        token: randomBytes(24).toString('base64url'),
+      },
+      { logger: pino({ level: 'silent' }) },
+    )
+    await prepare(running, domain)
+  } catch (error) {
+    await close()
+    throw error
+  }
+  return {
+    url: running.url,
+    connectionString: `${running.url}/${domain}`,
+    domain,
+    close,
+    [Symbol.asyncDispose]: close,
+  }
+}
+
+/** Creates every running service in the domain; one that exists is fine. */
+export async function createServices(
+  { services }: Pick<RunningSandbox, 'services'>,
+  domain: string,
+  kinds: readonly ServiceName[] = AVAILABLE,
+): Promise<void> {
+  const ignoreExisting = (error: unknown) => {
+    if (!(error instanceof HyperError && error.status === 409)) throw error
+  }
+  if (services.data && kinds.includes('data')) await services.data.createDatabase({ db: domain }).catch(ignoreExisting)
+  if (services.cache && kinds.includes('cache'))
+    await services.cache.createStore({ store: domain }).catch(ignoreExisting)
+}
+
+export interface MainOptions {
+  /** @default 'test' */
+  domain?: string
+  /** Kinds to look at, in this order; those that are true are created in the domain. */
+  services?: Partial<Record<ServiceName, boolean>>
+  /** Which of the kinds named in `services` to empty first. */
+  purge?: Partial<Record<ServiceName, boolean>>
+  /** Accepted; hyper nano demanded it. */
+  experimental?: boolean
+  /** @default the environment's PORT, else 6363 */
+  port?: number
+  /** Where data is kept. @default `.hyper-sandbox/data` here */
+  directory?: string
+}
+
+/** hyper nano's `main`: all services run; the options only create and empty. Unlike nano's it can be closed. */
+export async function main(options: MainOptions = {}): Promise<Sandbox> {
+  const { services = {}, purge: purged = {} } = options
+  return start(
+    {
+      domain: options.domain ?? 'test',
+      port: options.port ?? Number.parseInt(process.env.PORT ?? '6363', 10),
+      directory: options.directory ?? join('.hyper-sandbox', 'data'),
+    },
+    async (running, domain) => {
+      for (const [kind, create] of Object.entries(services) as [ServiceName, boolean][]) {
+        if (purged[kind]) await purge(running.services, { kinds: [kind], domain })
+        if (create) await createServices(running, domain, [kind])
+      }
+    },
+  )
+}
+
+function chosenServices(chosen: CreateSandboxOptions['services']): Partial<Record<ServiceName, ServiceConfig>> {
+  const entries: [string, boolean | ServiceConfig][] = Array.isArray(chosen)
+    ? chosen.map((name) => [name, true])
+    : Object.entries(chosen ?? Object.fromEntries(AVAILABLE.map((name) => [name, true])))
+  const services: Partial<Record<ServiceName, ServiceConfig>> = {}
+  for (const [name, config] of entries) {
+    if (!(AVAILABLE as readonly string[]).includes(name)) {
+      throw new HyperError('USAGE', `there is no service '${name}' in this version`, {
+        hint: `Choose from: ${AVAILABLE.join(', ')}.`,
+      })
+    }
+    if (config !== false) services[name as ServiceName] = config === true ? {} : config
+  }
+  return services
+}

@@ -1,0 +1,153 @@
+/**
+ * Composition root: a resolved configuration in, running services and gateway out. The only place where adapters, guards and
+ * the gateway meet.
+ */
+import { randomUUID } from 'node:crypto'
+import { pathToFileURL } from 'node:url'
+import type { Logger } from 'pino'
+import { registry } from '../adapters/registry.ts'
+import { buildApp } from '../server/app.ts'
+import { HyperError } from '../server/error.ts'
+import { guard } from '../server/port.ts'
+import { cachePort } from '../server/ports/cache.ts'
+import { dataPort } from '../server/ports/data.ts'
+import type { ServiceName, Services } from '../server/services.ts'
+import { listen } from '../server/start.ts'
+import { VERSION } from './version.ts'
+
+export interface ServiceConfig {
+  /** A third-party adapter: a path, or a package's name, whose default export makes one. */
+  adapter?: string
+}
+
+/** Everything a sandbox needs to know, resolved (design §7). */
+export interface SandboxConfig {
+  name: string
+  projectDirectory: string
+  /** `<project>/.hyper-sandbox` */
+  stateDirectory: string
+  dataDirectory: string
+  engine: 'embedded'
+  domain: string
+  /** The services that run. */
+  services: Partial<Record<ServiceName, ServiceConfig>>
+  listen: { host: string; tcpPort: number; allowedHosts: string[]; allowedOrigins: string[] }
+  logRequests: boolean
+  token: string
+}
+
+/** What opening the services needs of a configuration. */
+export type ServicesConfig = Pick<SandboxConfig, 'services' | 'dataDirectory' | 'projectDirectory' | 'engine'>
+
+export interface RunningSandbox {
+  url: string
+  host: string
+  tcpPort: number
+  /** Random id of this run, also in `GET /readyz`. */
+  instance: string
+  services: Services
+  /** Lets open requests finish for at most two seconds, then closes everything. Safe to repeat. */
+  close(): Promise<void>
+}
+
+const PORTS = { data: dataPort, cache: cachePort } as const
+
+/** Services that have an adapter in this version. */
+export const AVAILABLE = Object.keys(PORTS) as (keyof typeof PORTS)[]
+
+/** Opens the services without listening, for work on a sandbox that does not run. */
+export async function openServices(config: ServicesConfig): Promise<Services> {
+  const services: Services = {}
+  try {
+    if (config.services.data) services.data = guard(PORTS.data, await load(config, 'data'))
+    if (config.services.cache) services.cache = guard(PORTS.cache, await load(config, 'cache'))
+    await Promise.all(Object.values(services).map((service) => service.open()))
+  } catch (error) {
+    await closeServices(services)
+    throw error
+  }
+  return services
+}
+
+export async function closeServices(services: Services): Promise<void> {
+  await Promise.all(Object.values(services).map((service) => service.close()))
+}
+
+export async function startSandbox(
+  config: SandboxConfig,
+  options: { logger: Logger; onShutdown?: () => void },
+): Promise<RunningSandbox> {
+  const services = await openServices(config)
+  const instance = randomUUID()
+  try {
+    const app = buildApp({
+      services,
+      instance,
+      version: VERSION,
+      logger: options.logger,
+      allowedHosts: config.listen.allowedHosts,
+      allowedOrigins: config.listen.allowedOrigins,
+      logRequests: config.logRequests,
+      token: config.token,
+      ...(options.onShutdown ? { onShutdown: options.onShutdown } : {}),
+    })
+    const listener = await listen(app, config.listen.host, config.listen.tcpPort)
+    let closing: Promise<void> | undefined
+    return {
+      url: listener.url,
+      host: listener.host,
+      tcpPort: listener.tcpPort,
+      instance,
+      services,
+      close() {
+        closing ??= listener.close().finally(() => closeServices(services))
+        return closing
+      },
+    }
+  } catch (error) {
+    await closeServices(services)
+    throw error
+  }
+}
+
+type Ports = { [S in keyof typeof PORTS]: Awaited<ReturnType<(typeof registry)['embedded'][S]>> }
+
+async function load<S extends keyof Ports>(config: ServicesConfig, service: S): Promise<Ports[S]> {
+  const options = { directory: config.dataDirectory }
+  const custom = config.services[service]?.adapter
+  if (custom === undefined) return registry[config.engine][service](options) as Promise<Ports[S]>
+  const create = await importAdapter(custom, config.projectDirectory, service)
+  return create(options) as Ports[S] | Promise<Ports[S]> as Promise<Ports[S]>
+}
+
+type AdapterFactory = (options: { directory: string }) => unknown
+
+/** A path is taken from the project's directory, anything else as a package installed there. */
+async function importAdapter(specifier: string, projectDirectory: string, service: string): Promise<AdapterFactory> {
+  const { createRequire } = await import('node:module')
+  let module: { default?: unknown }
+  try {
+    const resolved = createRequire(`${projectDirectory}/`).resolve(specifier)
+    module = await import(pathToFileURL(resolved).href)
+  } catch (cause) {
+    throw new HyperError(
+      'CONFIG_INVALID',
+      `the ${service} adapter '${specifier}' cannot be loaded: ${(cause as Error).message}`,
+      {
+        hint: `Check services.${service}.adapter: a path beginning with './', or the name of a package installed in ${projectDirectory}.`,
+        cause,
+      },
+    )
+  }
+  const { default: create } = module
+  if (typeof create !== 'function') {
+    throw new HyperError(
+      'CONFIG_INVALID',
+      `the ${service} adapter '${specifier}' has no default export that makes an adapter`,
+      {
+        hint: 'Export default a function ({ directory }) => adapter; see hyper-sandbox/ports.',
+      },
+    )
+  }
+  return create as AdapterFactory
+}

@@ -1,0 +1,127 @@
+/** Builds the gateway: services in, fastify instance out. It never listens (server/start.ts does). */
+import { randomBytes } from 'node:crypto'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import type { Logger } from 'pino'
+import qs from 'qs'
+import { HyperError } from './error.ts'
+import { createHostRules } from './host-rules.ts'
+import { readJsonBody } from './json-body.ts'
+import { createMetrics } from './metrics.ts'
+import { answerClientError, sendError } from './plugins/errors.ts'
+import { GatewayResponse } from './response.ts'
+import { registerDocsRoutes } from './routes/docs.ts'
+import { registerHealthRoutes } from './routes/health.ts'
+import { notFound, registerHyperRoutes } from './routes/hyper.ts'
+import { registerSandboxRoutes } from './routes/sandbox.ts'
+import type { Services } from './services.ts'
+
+export interface GatewayOptions {
+  services: Services
+  logger: Logger
+  version: string
+  /** Random id of this run, shown by `/readyz`. */
+  instance: string
+  allowedHosts?: readonly string[]
+  allowedOrigins?: readonly string[]
+  /** Log every request, not only failed and slow ones (design §14). */
+  logRequests?: boolean
+  /** Admits admin calls from anywhere; made up when absent. */
+  token?: string
+  /** Called when an admin asks the sandbox to stop. */
+  onShutdown?: () => void
+}
+
+/** Slower requests are logged. */
+const SLOW_MS = 1_000
+
+/** The parser's own limit on the request line bounds these long before. */
+const MAX_PARAM_LENGTH = 1_000_000
+
+const MEDIA_TYPE = /^[\w!#$%&'*+.^`|~-]+\/[\w!#$%&'*+.^`|~-]+\s*(?:;|$)/
+
+/** Answered for any Host, as NANO does (design §8.1). */
+const ANY_HOST = new Set(['/health', '/healthz', '/metrics'])
+
+export function buildApp(options: GatewayOptions): FastifyInstance {
+  const { services, logger, logRequests = false, onShutdown = () => {} } = options
+  const token = options.token ?? randomBytes(24).toString('base64url')
+  const hostRules = createHostRules(options.allowedHosts ?? [], options.allowedOrigins ?? [])
+  const metrics = createMetrics()
+
+  const app = Fastify({
+    logger: false,
+    http: { ServerResponse: GatewayResponse as unknown as typeof ServerResponse, headersTimeout: 30_000 },
+    requestTimeout: 300_000,
+    routerOptions: {
+      caseSensitive: false,
+      ignoreTrailingSlash: true,
+      maxParamLength: MAX_PARAM_LENGTH,
+      querystringParser: (text) => (text === '' ? {} : (qs.parse(text) as Record<string, unknown>)),
+    },
+    frameworkErrors: (error, request, reply) => sendError(request, reply, error, logger),
+    clientErrorHandler: answerClientError,
+  })
+
+  app.setErrorHandler((error, request, reply) => sendError(request, reply, error, logger))
+  app.setNotFoundHandler((request, reply) => sendError(request, reply, notFound(), logger))
+
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('*', async (request: FastifyRequest, payload: IncomingMessage) => {
+    const limit = request.routeOptions.config.bodyLimit
+    if (limit !== undefined) return readJsonBody(request.raw, payload, limit)
+    payload.resume()
+    return {}
+  })
+
+  app.addHook('onRequest', (request, reply, done) => {
+    const { host, origin, 'content-type': contentType } = request.headers
+    // fastify answers 415; to hyper it is as if there were no type, so no body (hyper-api §1.6)
+    if (contentType !== undefined && !MEDIA_TYPE.test(contentType)) delete request.raw.headers['content-type']
+    if (!hostRules.allowsHost(host) && !ANY_HOST.has(request.url)) {
+      done(
+        new HyperError(
+          'HOST_REFUSED',
+          `the host '${host}' is not served here: add it to listen.allowed_hosts in hyper-sandbox.yaml, or call 127.0.0.1`,
+        ),
+      )
+    } else if (origin !== undefined && !hostRules.allowsOrigin(origin, host)) {
+      done(
+        new HyperError(
+          'ORIGIN_REFUSED',
+          `pages from '${origin}' may not call this sandbox: add it to listen.allowed_origins in hyper-sandbox.yaml`,
+        ),
+      )
+    } else if (request.method === 'OPTIONS') {
+      preflight(request.headers['access-control-request-headers'], reply)
+    } else {
+      done()
+    }
+  })
+
+  app.addHook('onResponse', (request, reply, done) => {
+    const ms = reply.elapsedTime
+    const status = reply.statusCode
+    metrics.observe(request.routeOptions.config.service ?? 'gateway', request.method, status, ms)
+    if (logRequests || status >= 400 || ms > SLOW_MS) {
+      const level = status >= 500 ? 'error' : status >= 400 ? 'warn' : 'info'
+      logger[level]({ method: request.method, url: request.url, status, ms: Math.round(ms * 100) / 100 }, 'request')
+    }
+    done()
+  })
+
+  registerHealthRoutes(app, services, { instance: options.instance, version: options.version })
+  app.get('/metrics', async (_request, reply) => reply.type(metrics.contentType).send(await metrics.text()))
+  registerSandboxRoutes(app, services, { token, shutdown: onShutdown })
+  registerDocsRoutes(app, options.version)
+  registerHyperRoutes(app, services)
+  return app
+}
+
+/** Any path, existing or not (hyper-api §1.4). */
+function preflight(asked: string | undefined, reply: FastifyReply): void {
+  reply.header('access-control-allow-methods', 'GET,HEAD,PUT,PATCH,POST,DELETE')
+  reply.header('vary', 'Access-Control-Request-Headers')
+  if (asked !== undefined) reply.header('access-control-allow-headers', asked)
+  reply.code(204).send()
+}

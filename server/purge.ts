@@ -1,0 +1,57 @@
+/** Empties services: what existed exists again, empty, with its settings; what did not exist stays absent (design §6). */
+import { HyperError } from './error.ts'
+import { SERVICE_NAMES, type ServiceName, type Services } from './services.ts'
+
+export interface PurgeRequest {
+  /** Which kinds; absent: all that run. */
+  kinds?: readonly ServiceName[] | undefined
+  /** One domain; absent: every one. */
+  domain?: string | undefined
+}
+
+export interface Emptied {
+  service: ServiceName
+  domain: string
+  /** Documents or keys removed. */
+  count: number
+}
+
+/** What emptying needs of a service, the same for each kind. */
+interface Emptiable {
+  names(): Promise<string[]>
+  empty(domain: string): Promise<{ count: number }>
+}
+
+export async function purge(services: Services, { kinds, domain }: PurgeRequest): Promise<Emptied[]> {
+  const emptied: Emptied[] = []
+  for (const service of SERVICE_NAMES) {
+    if (kinds && !kinds.includes(service)) continue
+    const target = emptiable(services, service)
+    if (!target) {
+      if (kinds)
+        throw new HyperError('SERVICE_NOT_STARTED', `the ${service} service is not started, so it cannot be emptied`)
+      continue
+    }
+    const names = await target.names()
+    for (const name of domain === undefined ? names : names.filter((existing) => existing === domain)) {
+      emptied.push({ service, domain: name, ...(await target.empty(name)) })
+    }
+  }
+  return emptied
+}
+
+function emptiable({ data, cache }: Services, service: ServiceName): Emptiable | undefined {
+  if (service === 'data' && data) {
+    return {
+      names: async () => (await data.listDatabases({})).names,
+      empty: (db) => data.emptyDatabase({ db }),
+    }
+  }
+  if (service === 'cache' && cache) {
+    return {
+      names: async () => (await cache.listStores({})).names,
+      empty: (store) => cache.emptyStore({ store }),
+    }
+  }
+  return undefined
+}

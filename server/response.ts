@@ -1,0 +1,67 @@
+/** How JSON answers leave: headers that every response carries, and a weak ETag with its 304 (hyper-api §§1.3, 1.7). */
+import { hash } from 'node:crypto'
+import { type IncomingMessage, type OutgoingHttpHeaders, ServerResponse } from 'node:http'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+
+export const COMMON_HEADERS = {
+  'content-security-policy':
+    "default-src 'self';base-uri 'self';font-src 'self' https: data:;form-action 'self';frame-ancestors 'self';img-src 'self' data:;object-src 'none';script-src 'self';script-src-attr 'none';style-src 'self' https: 'unsafe-inline';upgrade-insecure-requests",
+  'cross-origin-opener-policy': 'same-origin',
+  'cross-origin-resource-policy': 'same-origin',
+  'origin-agent-cluster': '?1',
+  'referrer-policy': 'no-referrer',
+  'strict-transport-security': 'max-age=15552000; includeSubDomains',
+  'x-content-type-options': 'nosniff',
+  'x-dns-prefetch-control': 'off',
+  'x-download-options': 'noopen',
+  'x-frame-options': 'SAMEORIGIN',
+  'x-permitted-cross-domain-policies': 'none',
+  'x-xss-protection': '0',
+  'access-control-allow-origin': '*',
+  'access-control-allow-credentials': 'true',
+} as const
+
+export const JSON_TYPE = 'application/json; charset=utf-8'
+
+/**
+ * Adds the common headers where the head is written, so that no path around fastify's hooks misses them: its own framework
+ * errors, streams, and answers sent before routing.
+ */
+export class GatewayResponse extends ServerResponse<IncomingMessage> {
+  override writeHead(statusCode: number, ...rest: unknown[]): this {
+    const last = rest.at(-1)
+    const headers = typeof last === 'object' && last !== null ? (last as OutgoingHttpHeaders) : undefined
+    return super.writeHead(statusCode, { ...COMMON_HEADERS, ...headers })
+  }
+
+  /** Node joins head and body into one string; ASCII written as latin1 is copied, as UTF-8 it is transcoded. */
+  override end(chunk?: unknown, ...rest: unknown[]): this {
+    const write = super.end as (...args: unknown[]) => this
+    if (typeof chunk === 'string' && Buffer.byteLength(chunk) === chunk.length) {
+      return write.call(this, chunk, 'latin1')
+    }
+    return write.call(this, chunk, ...rest)
+  }
+}
+
+/** Sends JSON text; 304 without a body when a GET or HEAD already has it. */
+export function sendJson(request: FastifyRequest, reply: FastifyReply, status: number, text: string): FastifyReply {
+  const etag = `W/"${text.length.toString(16)}-${hash('sha1', text, 'base64').slice(0, 27)}"`
+  const known = request.headers['if-none-match']
+  reply.header('etag', etag)
+  if (known !== undefined && (request.method === 'GET' || request.method === 'HEAD') && matches(known, etag)) {
+    return reply.code(304).send()
+  }
+  return reply.code(status).header('content-type', JSON_TYPE).send(text)
+}
+
+/** Weak comparison, as If-None-Match asks for (RFC 9110 §13.1.2). */
+function matches(known: string, etag: string): boolean {
+  const opaque = etag.slice(2)
+  return known === '*' || known.split(',').some((tag) => tag.trim().replace(/^W\//, '') === opaque)
+}
+
+/** hyper's error body (hyper-api §0.4), always with `status` (B21). */
+export function errorText(status: number, msg: string): string {
+  return JSON.stringify({ ok: false, status, msg })
+}

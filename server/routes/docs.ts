@@ -1,0 +1,2 @@
+import type { FastifyInstance } from 'fastify'
+export function registerDocsRoutes(_app: FastifyInstance, _version: string): void {}

@@ -1,0 +1,85 @@
+/**
+ * One hyper operation as data: where it lives, what it reads, what it calls. The gateway serves each at both URL structures
+ * and the API description is generated from the same list.
+ */
+import type { IncomingHttpHeaders } from 'node:http'
+import type { z } from 'zod'
+import { encode, type Stored } from '../json-text.ts'
+import type { Page } from '../ports/common.ts'
+import type { Services } from '../services.ts'
+
+/** A request as an operation sees it. Path parameters are percent-decoded. */
+export interface Call {
+  /** The service's instance (hyper's domain): `:name` of the path, or what the cloud structure names (design §8.4). */
+  domain: string
+  /** The path's last parameter: a document id or a cache key. */
+  id: string
+  query: Record<string, unknown>
+  headers: IncomingHttpHeaders
+  body: unknown
+}
+
+/** JSON text, whole or in pieces that are sent as they come. */
+export type Answer = string | AsyncIterable<string>
+
+export interface Operation<Service> {
+  /** Stable name, also the operation's id in the API description. */
+  name: string
+  method: 'GET' | 'POST' | 'PUT' | 'DELETE'
+  /** Below `/:service/:domain`; `:id` for a document or key. */
+  path: '' | '/:id' | '/_query' | '/_index' | '/_bulk'
+  summary: string
+  /** Largest JSON body in bytes. Absent: the body is ignored (hyper-api §1.6). */
+  bodyLimit?: number
+  /** Schema of the port method behind, for the API description. */
+  args: z.ZodType
+  /** Which member of `args` is the whole JSON body; absent: the members that no path or query parameter gives. */
+  bodyMember?: string
+  /** Members of `args` that come as query parameters. */
+  queryMembers?: readonly string[]
+  success: 200 | 201
+  /** What a success looks like, as an example. */
+  example: unknown
+  run(service: Service, call: Call): Promise<Answer>
+}
+
+/** The operations of one service, with the banner at its root. */
+export interface ServiceRoutes<Name extends keyof Services> {
+  service: Name
+  banner(service: NonNullable<Services[Name]>): Promise<unknown>
+  operations: readonly Operation<NonNullable<Services[Name]>>[]
+}
+
+export const OK = '{"ok":true}'
+export const MIB = 1024 * 1024
+
+/** Raw by default; shaped when the client asks for anything but `true` (hyper-api §3.4). */
+export function getAnswer(call: Call, stored: Stored<unknown>): string {
+  const legacy = call.headers['x-hyper-legacy-get']
+  const text = encode(stored)
+  if (legacy === undefined || legacy === '' || String(legacy).trim() === 'true') return text
+  return `{"ok":true,"doc":${text}}`
+}
+
+/** `{"ok":true,"docs":[…]}`, streamed when it does not fit one page. */
+export function docsAnswer<T>(page: Page<T>): Answer {
+  if (page.next === undefined) return `{"ok":true,"docs":[${joined(page)}]}`
+  return streamed(page)
+}
+
+async function* streamed<T>(first: Page<T>): AsyncIterable<string> {
+  yield '{"ok":true,"docs":['
+  let separator = ''
+  for (let page: Page<T> | undefined = first; page; page = await page.next?.()) {
+    if (page.items.length === 0) continue
+    yield separator + joined(page)
+    separator = ','
+  }
+  yield ']}'
+}
+
+function joined<T>(page: Page<T>): string {
+  let text = ''
+  for (const item of page.items) text += text === '' ? encode(item) : `,${encode(item)}`
+  return text
+}

@@ -1,0 +1,60 @@
+/** What the command line asks of a running sandbox: empty services, stop (design §§6, 11). */
+import { timingSafeEqual } from 'node:crypto'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { z } from 'zod'
+import { HyperError } from '../error.ts'
+import { purge } from '../purge.ts'
+import { sendJson } from '../response.ts'
+import { SERVICE_NAMES, type Services } from '../services.ts'
+import { invalidArguments } from '../validation.ts'
+
+const FORWARDING_HEADERS = ['forwarded', 'x-forwarded-for', 'x-forwarded-host', 'x-real-ip'] as const
+
+const purgeRequest = z
+  .object({
+    kinds: z.array(z.enum(SERVICE_NAMES)).optional(),
+    domain: z.string().optional(),
+    all: z.boolean().optional(),
+  })
+  .refine(({ domain, all }) => (domain === undefined) !== (all !== true), {
+    message: "name either a 'domain' or 'all': true",
+    params: { code: 'INVALID_ARGUMENTS' },
+  })
+
+export function registerSandboxRoutes(
+  app: FastifyInstance,
+  services: Services,
+  control: { token: string; shutdown(): void },
+): void {
+  const onRequest = async (request: FastifyRequest) => admit(request, control.token)
+
+  app.post('/_sandbox/purge', { onRequest, config: { bodyLimit: 64 * 1024 } }, async (request, reply) => {
+    const parsed = purgeRequest.safeParse(request.body)
+    if (!parsed.success) throw invalidArguments(parsed.error, request.body)
+    const emptied = await purge(services, parsed.data)
+    return sendJson(request, reply, 200, JSON.stringify({ ok: true, emptied }))
+  })
+
+  app.post('/_sandbox/shutdown', { onRequest }, async (request, reply) => {
+    reply.raw.once('finish', control.shutdown)
+    return sendJson(request, reply, 200, '{"ok":true}')
+  })
+}
+
+/** A loopback peer that nobody forwarded and no web page sent, or the bearer of the sandbox's token. */
+function admit(request: FastifyRequest, token: string): void {
+  const { headers } = request
+  if (isSame(headers.authorization ?? '', `Bearer ${token}`)) return
+  const forwarded = FORWARDING_HEADERS.some((name) => headers[name] !== undefined)
+  if (!forwarded && headers.origin === undefined && isLoopback(request.socket.remoteAddress)) return
+  throw new HyperError('TOKEN_REQUIRED', "this needs the sandbox's token: send 'Authorization: Bearer <token>'")
+}
+
+function isSame(given: string, wanted: string): boolean {
+  const [a, b] = [Buffer.from(given), Buffer.from(wanted)]
+  return a.length === b.length && timingSafeEqual(a, b)
+}
+
+function isLoopback(address: string | undefined): boolean {
+  return address !== undefined && /^(::1|(::ffff:)?127\.)/.test(address)
+}
