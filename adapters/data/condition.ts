@@ -1,0 +1,58 @@
+/** A selector once read: what the SQL compiler and the matcher work on. Plain data, so it can go to a worker thread. */
+import type { Path } from './path.ts'
+
+export type Condition =
+  | { kind: 'and' | 'or' | 'nor'; of: Condition[] }
+  | { kind: 'field'; path: Path; test: Test }
+  /** `$expr`: an aggregation expression. */
+  | { kind: 'expression'; expression: unknown }
+  /** `$jsonSchema` */
+  | { kind: 'schema'; schema: Record<string, unknown> }
+
+export type Test =
+  | { op: 'eq' | 'gt' | 'gte' | 'lt' | 'lte'; value: unknown }
+  | { op: 'in'; values: unknown[] }
+  | { op: 'exists' }
+  | { op: 'type'; types: TypeName[] }
+  | { op: 'mod'; divisor: number; remainder: number }
+  | { op: 'regex'; source: string; flags: string }
+  | { op: 'size'; size: number }
+  /** An array with one element, itself an object or array, that meets the condition. */
+  | { op: 'elemMatch'; condition: Condition }
+  /** An array with one element that passes all tests. */
+  | { op: 'elemTest'; tests: Test[] }
+  | { op: 'bits'; mask: bigint; set: boolean; all: boolean }
+  /** All of them, each by whichever value. */
+  | { op: 'all'; tests: Test[] }
+  | { op: 'not'; tests: Test[] }
+
+export const TYPE_NAMES = ['double', 'string', 'object', 'array', 'bool', 'null', 'int', 'number', 'absent'] as const
+export type TypeName = (typeof TYPE_NAMES)[number]
+
+/** Whether evaluating it may take long on even one document: a hostile pattern, expression or schema. */
+export function isUnbounded(condition: Condition): boolean {
+  switch (condition.kind) {
+    case 'expression':
+    case 'schema':
+      return true
+    case 'field':
+      return isUnboundedTest(condition.test)
+    default:
+      return condition.of.some(isUnbounded)
+  }
+}
+
+function isUnboundedTest(test: Test): boolean {
+  switch (test.op) {
+    case 'regex':
+      return true
+    case 'elemMatch':
+      return isUnbounded(test.condition)
+    case 'elemTest':
+    case 'all':
+    case 'not':
+      return test.tests.some(isUnboundedTest)
+    default:
+      return false
+  }
+}

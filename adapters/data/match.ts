@@ -1,0 +1,164 @@
+/**
+ * Decides in JavaScript whether a document meets a condition. mingo evaluates `$expr`. Its query operators are not used:
+ * they differ from MongoDB's where arrays, missing members and types meet (`$all` on a scalar, `$gt` through nested
+ * arrays, `$type` of elements, order of members, strings by bytes), so those rules are written here, once.
+ */
+import { HyperError } from '../../server/error.ts'
+import type { Condition, Test, TypeName } from './condition.ts'
+import type { Path } from './path.ts'
+import { compare, isEqual, isObject, typeRank, valuesAt } from './values.ts'
+
+export type Predicate = (doc: unknown) => boolean
+
+/** Loads what a condition needs; ajv and mingo only when it has a schema or an expression. @throws QUERY_INVALID */
+export async function matcher(condition: Condition): Promise<Predicate> {
+  switch (condition.kind) {
+    case 'expression':
+      return (await import('./expression.ts')).expressionPredicate(condition.expression)
+    case 'schema':
+      return (await import('./schema.ts')).schemaPredicate(condition.schema)
+    case 'field':
+      return fieldMatcher(condition.path, condition.test)
+    default: {
+      const parts = await Promise.all(condition.of.map(matcher))
+      if (condition.kind === 'and') return (doc) => parts.every((part) => part(doc))
+      if (condition.kind === 'or') return (doc) => parts.some((part) => part(doc))
+      return (doc) => !parts.some((part) => part(doc))
+    }
+  }
+}
+
+async function fieldMatcher(path: Path, test: Test): Promise<Predicate> {
+  switch (test.op) {
+    case 'not': {
+      const parts = await Promise.all(test.tests.map((part) => fieldMatcher(path, part)))
+      return (doc) => !parts.every((part) => part(doc))
+    }
+    case 'all': {
+      const parts = await Promise.all(test.tests.map((part) => fieldMatcher(path, part)))
+      return (doc) => parts.every((part) => part(doc))
+    }
+    case 'size':
+    case 'elemMatch':
+    case 'elemTest': {
+      const single = await valueTest(test)
+      return (doc) => valuesAt(doc, path, true).some(single)
+    }
+    default: {
+      const single = await valueTest(test)
+      return (doc) => valuesAt(doc, path).some(single)
+    }
+  }
+}
+
+/** The test on one value, as inside `$elemMatch`, where an array's elements are not looked into again. */
+async function valueTest(test: Test): Promise<Predicate> {
+  switch (test.op) {
+    case 'eq':
+      return equals(test.value)
+    case 'in': {
+      const { values } = test
+      if (!values.every((value) => typeof value === 'string')) {
+        const parts = values.map(equals)
+        return (value) => parts.some((part) => part(value))
+      }
+      const wanted = new Set<unknown>(values)
+      return (value) => wanted.has(value)
+    }
+    case 'gt':
+      return bounded(test.value, (order) => order > 0)
+    case 'gte':
+      return test.value === null ? equals(null) : bounded(test.value, (order) => order >= 0)
+    case 'lt':
+      return bounded(test.value, (order) => order < 0)
+    case 'lte':
+      return test.value === null ? equals(null) : bounded(test.value, (order) => order <= 0)
+    case 'exists':
+      return (value) => value !== undefined
+    case 'type':
+      return (value) => test.types.some((type) => isOfType(value, type))
+    case 'mod':
+      return (value) => typeof value === 'number' && Math.trunc(value) % test.divisor === test.remainder
+    case 'regex': {
+      const pattern = new RegExp(test.source, test.flags)
+      return (value) => typeof value === 'string' && pattern.test(value)
+    }
+    case 'size':
+      return (value) => Array.isArray(value) && value.length === test.size
+    case 'elemMatch': {
+      const part = await matcher(test.condition)
+      return (value) =>
+        Array.isArray(value) &&
+        value.some((element) => typeof element === 'object' && element !== null && part(element))
+    }
+    case 'elemTest': {
+      const parts = await Promise.all(test.tests.map(valueTest))
+      return (value) => Array.isArray(value) && value.some((element) => parts.every((part) => part(element)))
+    }
+    case 'bits':
+      return (value) => hasBits(value, test)
+    case 'all': {
+      const parts = await Promise.all(test.tests.map(valueTest))
+      return (value) => parts.every((part) => part(value))
+    }
+    case 'not': {
+      const parts = await Promise.all(test.tests.map(valueTest))
+      return (value) => !parts.every((part) => part(value))
+    }
+  }
+}
+
+/** Null equals a missing member too. */
+function equals(wanted: unknown): Predicate {
+  if (wanted === null) return (value) => value === null || value === undefined
+  if (typeof wanted !== 'object') return (value) => value === wanted
+  return (value) => isEqual(value, wanted)
+}
+
+/** A bound never matches a value of another type. */
+function bounded(bound: unknown, accepts: (order: number) => boolean): Predicate {
+  const rank = typeRank(bound)
+  return (value) => typeRank(value) === rank && accepts(compare(value, bound))
+}
+
+// Integers of 32 bits are stored by MongoDB's driver as int, all other numbers as double.
+export function isOfType(value: unknown, type: TypeName): boolean {
+  switch (type) {
+    case 'string':
+      return typeof value === 'string'
+    case 'bool':
+      return typeof value === 'boolean'
+    case 'null':
+      return value === null
+    case 'array':
+      return Array.isArray(value)
+    case 'object':
+      return isObject(value)
+    case 'number':
+      return typeof value === 'number'
+    case 'int':
+      return isInt32(value)
+    case 'double':
+      return typeof value === 'number' && !isInt32(value)
+    case 'absent':
+      return false
+  }
+}
+
+function isInt32(value: unknown): boolean {
+  return typeof value === 'number' && value === (value | 0)
+}
+
+// Bits beyond the 64th repeat the sign, as in MongoDB.
+function hasBits(value: unknown, { mask, set, all }: Extract<Test, { op: 'bits' }>): boolean {
+  if (typeof value !== 'number' || !Number.isInteger(value) || Math.abs(value) >= 2 ** 63) return false
+  const found = BigInt(value) & mask
+  if (set) return all ? found === mask : found !== 0n
+  return all ? found === 0n : found !== mask
+}
+
+/** What a condition may fail with once it meets documents. */
+export function asQueryError(error: unknown, operator: string): HyperError {
+  const reason = error instanceof Error ? error.message : String(error)
+  return new HyperError('QUERY_INVALID', `${operator} failed: ${reason}`, { cause: error })
+}

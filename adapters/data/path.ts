@@ -1,0 +1,37 @@
+/** Dotted paths: their check, and their spelling in SQL. */
+import { HyperError } from '../../server/error.ts'
+import { quote } from './sql.ts'
+
+export type Path = readonly string[]
+
+const PROTOTYPE_KEYS = new Set(['__proto__', 'constructor', 'prototype'])
+
+/** @throws QUERY_INVALID for a path that could reach a prototype, or that no document can have */
+export function parsePath(text: string): Path {
+  const path = text.split('.')
+  for (const key of path) {
+    if (PROTOTYPE_KEYS.has(key)) throw new HyperError('QUERY_INVALID', `the field name '${key}' cannot be queried`)
+    if (key.includes('\0')) throw new HyperError('QUERY_INVALID', 'a field name cannot hold a NUL')
+  }
+  return path
+}
+
+/** As {@link parsePath}, for the names in `sort`, `fields` and an index. */
+export function parseFieldName(text: string): Path {
+  const path = parsePath(text)
+  if (path.some((key) => key === '' || key.startsWith('$'))) {
+    throw new HyperError('QUERY_INVALID', `'${text}' is not a field name`)
+  }
+  return path
+}
+
+/** Whether SQLite's own path syntax can name it: its quoted keys know no escapes that all its versions agree on. */
+export function isNameable(path: Path): boolean {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: JSON text escapes them, so a plain key never matches
+  return path.every((key) => key.isWellFormed() && !/["\\\u0000-\u001f]/.test(key))
+}
+
+/** The SQL string literal of a path, always spelled alike: an expression index is only used for the same text. */
+export function sqlPath(path: Path): string {
+  return quote(`$${path.map((key) => `."${key}"`).join('')}`)
+}

@@ -1,0 +1,100 @@
+/** From a query to what runs: plain data, made on the main thread, run there or in the worker. */
+import type { DataQuery } from '../../server/ports/data.ts'
+import { type Condition, isUnbounded } from './condition.ts'
+import { compileConjuncts } from './filter.ts'
+import { compileOrder, parseOrder, type SortKey } from './order.ts'
+import { parseSelector } from './selector.ts'
+import type { Shape } from './shape.ts'
+import { Sql } from './sql.ts'
+
+const DEFAULT_LIMIT = 25
+
+/** A query, checked; independent of any database. */
+export interface ParsedQuery {
+  condition: Condition
+  sort: SortKey[]
+  skip: number
+  limit: number
+}
+
+export interface Plan {
+  /** Number of the database (its table is `d<number>`) and the version of the shape the plan relies on. */
+  database: number
+  shapeVersion: number
+  /** Accepts at least what the query does. */
+  where: string
+  params: (string | number)[]
+  /** How many conditions an index must cover for `where` to visit no other documents. */
+  conjuncts: number
+  /** What is left to decide in JavaScript, document by document. */
+  condition?: Condition | undefined
+  /** The order in SQL; when `sort` is given, it is done in JavaScript instead. */
+  orderBy: string
+  sort?: SortKey[] | undefined
+  skip: number
+  limit: number
+}
+
+/** A partial index: queries that hold its conditions may use it. */
+export interface PartialFilter {
+  /** Its top-level conditions, each as JSON. */
+  conditions: readonly string[]
+  /** The SQL of the index's WHERE. */
+  literal: string
+}
+
+/** @throws QUERY_INVALID */
+export function parseQuery(query: DataQuery): ParsedQuery {
+  return {
+    condition: parseSelector(query.selector ?? {}),
+    sort: parseOrder(query.sort ?? []),
+    skip: Math.trunc(query.skip ?? 0),
+    limit: Math.abs(Math.trunc(query.limit ?? 0)) || DEFAULT_LIMIT,
+  }
+}
+
+export function makePlan(
+  query: ParsedQuery,
+  database: { number: number; shape: Shape; partialFilters: readonly PartialFilter[] },
+): Plan {
+  const { shape } = database
+  const filters = compileConjuncts(query.condition, shape)
+  const conjuncts = filters.map((filter) => filter.sql).filter((part) => part.text !== 'TRUE')
+  const where = Sql.join(conjuncts, ' AND ')
+  const implied = impliedFilters(query.condition, database.partialFilters)
+  const orderBy = compileOrder(query.sort, shape)
+  return {
+    database: database.number,
+    shapeVersion: shape.version,
+    where: [where.text, ...implied].filter((text) => text !== '').join(' AND ') || 'TRUE',
+    params: where.params,
+    conjuncts: conjuncts.length,
+    condition: filters.every((filter) => filter.exact) ? undefined : query.condition,
+    orderBy: orderBy ?? 'seq',
+    sort: orderBy === undefined ? query.sort : undefined,
+    skip: query.skip,
+    limit: query.limit,
+  }
+}
+
+export function isSqlOnly(plan: Plan): boolean {
+  return plan.condition === undefined && plan.sort === undefined
+}
+
+/** Whether only a worker thread may run it whatever the size. */
+export function isHostile(plan: Plan): boolean {
+  return plan.condition !== undefined && isUnbounded(plan.condition)
+}
+
+/** SQLite uses a partial index only for a query that spells out the index's own WHERE. */
+function impliedFilters(condition: Condition, partialFilters: readonly PartialFilter[]): string[] {
+  if (partialFilters.length === 0) return []
+  const held = new Set(topLevel(condition).map((part) => JSON.stringify(part)))
+  return partialFilters
+    .filter(({ conditions }) => conditions.every((part) => held.has(part)))
+    .map(({ literal }) => `(${literal})`)
+}
+
+export function topLevel(condition: Condition): Condition[] {
+  return condition.kind === 'and' ? condition.of.flatMap(topLevel) : [condition]
+}

@@ -1,0 +1,19 @@
+/** `$jsonSchema`, judged by ajv, with MongoDB's `bsonType`. */
+import { Ajv } from 'ajv'
+import type { TypeName } from './condition.ts'
+import { asQueryError, isOfType, type Predicate } from './match.ts'
+
+/** @throws QUERY_INVALID */
+export function schemaPredicate(schema: Record<string, unknown>): Predicate {
+  const ajv = new Ajv({ strict: false, validateFormats: false, logger: false })
+  ajv.addKeyword({
+    keyword: 'bsonType',
+    validate: (types: TypeName | TypeName[], value: unknown) => [types].flat().some((type) => isOfType(value, type)),
+  })
+  try {
+    const validate = ajv.compile(schema)
+    return (doc) => validate(doc)
+  } catch (error) {
+    throw asQueryError(error, '$jsonSchema')
+  }
+}

@@ -1,0 +1,286 @@
+/** The data port on one SQLite file: a table of JSONB documents per database, expression indexes, one worker thread. */
+import { join } from 'node:path'
+import { HyperError } from '../../server/error.ts'
+import { JsonText } from '../../server/json-text.ts'
+import type { Page } from '../../server/ports/common.ts'
+import type { DataPort, Document } from '../../server/ports/data.ts'
+import { atomically, openSqlite, type SqliteFile } from '../shared/sqlite.ts'
+import {
+  addIndex,
+  createIndex,
+  createTable,
+  type Database,
+  dropTable,
+  type IndexRequest,
+  LAYOUT,
+  LAYOUT_VERSION,
+  loadCatalogue,
+  saveShape,
+} from './catalogue.ts'
+import { execute, executeInJs, type Found, pageOf } from './execute.ts'
+import { listPage } from './list.ts'
+import { matcher, type Predicate } from './match.ts'
+import { parseOrder } from './order.ts'
+import { checkPartialFilter } from './partial-filter.ts'
+import { isHostile, isSqlOnly, makePlan, type ParsedQuery, type Plan, parseQuery } from './plan.ts'
+import { type Projection, parseProjection } from './projection.ts'
+import { isIndexed } from './query-plan.ts'
+import { QueryWorker } from './query-worker.ts'
+import { Statements } from './statements.ts'
+
+export interface SqliteDataOptions {
+  /** Where `data.db` is, or is to be. */
+  directory: string
+  /** How long a query may run in the worker thread, in milliseconds. Default 30 000. */
+  queryDeadline?: number
+}
+
+/** Tables up to so many documents are scanned on the main thread: half a millisecond or so. */
+const SMALL_TABLE = 2_000
+/** As above, where JavaScript decides document by document. */
+const SMALL_TABLE_IN_JS = 200
+
+export function createSqliteData({ directory, queryDeadline }: SqliteDataOptions): DataPort {
+  const path = join(directory, 'data.db')
+  let file: SqliteFile
+  let statements: Statements
+  let worker: QueryWorker
+  let databases: Map<string, Database>
+  /** Index builds, one after the other. */
+  let building: Promise<void> = Promise.resolve()
+
+  function find(name: string): Database {
+    const database = databases.get(name)
+    if (database === undefined) throw new HyperError('DATABASE_NOT_FOUND', 'database does not exist')
+    return database
+  }
+
+  /** A write that changes the catalogue; when it is not committed, memory follows the file again. */
+  async function restructure<T>(job: () => T): Promise<T> {
+    try {
+      return await file.write(() => atomically(file.db, job))
+    } catch (error) {
+      if (!(error instanceof HyperError) || error.status >= 500) databases = loadCatalogue(file.db)
+      throw error
+    }
+  }
+
+  /** A write of documents. Their shape is saved with them, or, should the commit fail, with the next ones. */
+  async function write<T>(name: string, job: (database: Database) => T): Promise<T> {
+    try {
+      return await file.write(() => job(find(name)))
+    } catch (error) {
+      const database = databases.get(name)
+      if (database !== undefined) database.savedShape = -1
+      throw asDocumentError(error)
+    }
+  }
+
+  function put(database: Database, doc: Document): void {
+    database.shape.observe(doc)
+    saveShape(file.db, database)
+  }
+
+  function upsert(database: Database, id: string, doc: Document): void {
+    const text = stored(id, doc)
+    put(database, doc)
+    statements
+      .get(
+        `INSERT INTO d${database.number} (id, doc) VALUES (?, jsonb(?)) ON CONFLICT (id) DO UPDATE SET doc = excluded.doc`,
+      )
+      .run(id, text)
+  }
+
+  function remove(database: Database, id: string): boolean {
+    return statements.get(`DELETE FROM d${database.number} WHERE id = ?`).run(id).changes > 0
+  }
+
+  async function run(name: string, query: ParsedQuery): Promise<Found> {
+    let accepts: Predicate | undefined
+    for (;;) {
+      const plan = makePlan(query, find(name))
+      if (!isQuick(plan)) {
+        const answer = await worker.run({ kind: 'query', plan })
+        if (answer.kind === 'found') return answer.found
+      } else if (isSqlOnly(plan)) {
+        return execute(statements, plan)
+      } else if (accepts !== undefined) {
+        return executeInJs(statements, plan, accepts)
+      } else {
+        // Writes may come in meanwhile: the plan is made anew.
+        accepts = await matcher(query.condition)
+      }
+    }
+  }
+
+  /** Whether the main thread can afford the plan: a small table, or an index that leads to little more than the answer. */
+  function isQuick(plan: Plan): boolean {
+    if (isHostile(plan)) return false
+    const [last] = statements.get(`SELECT max(seq) AS seq FROM d${plan.database}`).all()
+    const atMost = (last?.seq as number | null) ?? 0
+    if (!isSqlOnly(plan)) return atMost <= SMALL_TABLE_IN_JS
+    return atMost <= SMALL_TABLE || (plan.skip + plan.limit <= SMALL_TABLE && isIndexed(statements, plan))
+  }
+
+  function page({ texts, rest }: Found, database: Database, projection: Projection): Page<Document> {
+    return {
+      items: texts.map(projection),
+      next:
+        rest.length === 0
+          ? undefined
+          : async () => {
+              if (database.removed) throw new HyperError('DATABASE_NOT_FOUND', 'database does not exist')
+              return page(pageOf(statements, database.number, rest), database, projection)
+            },
+    }
+  }
+
+  return {
+    async open() {
+      file = openSqlite(path, LAYOUT_VERSION, LAYOUT)
+      statements = new Statements(file.db)
+      worker = new QueryWorker(path, queryDeadline)
+      databases = loadCatalogue(file.db)
+    },
+
+    async check() {
+      statements.get('SELECT count(*) FROM databases').get()
+    },
+
+    async close() {
+      await building
+      await worker.close()
+      await file.close()
+    },
+
+    async createDatabase({ db }) {
+      await restructure(() => {
+        if (databases.has(db)) throw new HyperError('DATABASE_EXISTS', 'database already exists')
+        databases.set(db, createTable(file.db, db))
+      })
+    },
+
+    async removeDatabase({ db }) {
+      await restructure(() => {
+        const database = find(db)
+        dropTable(file.db, database)
+        database.removed = true
+        databases.delete(db)
+      })
+    },
+
+    async listDatabases() {
+      const rows = statements.get('SELECT name FROM databases ORDER BY name').all()
+      return { names: rows.map((row) => row.name as string) }
+    },
+
+    async emptyDatabase({ db }) {
+      const count = await write(db, (database) => {
+        const { changes } = statements.get(`DELETE FROM d${database.number}`).run()
+        database.shape.clear()
+        saveShape(file.db, database)
+        return Number(changes)
+      }).catch((error) => {
+        databases.get(db)?.shape.forget()
+        throw error
+      })
+      return { count }
+    },
+
+    async createDocument({ db, id, doc }) {
+      await write(db, (database) => {
+        const text = stored(id, doc)
+        put(database, doc)
+        const { changes } = statements
+          .get(`INSERT INTO d${database.number} (id, doc) VALUES (?, jsonb(?)) ON CONFLICT (id) DO NOTHING`)
+          .run(id, text)
+        if (changes === 0) throw new HyperError('DOCUMENT_EXISTS', `document with _id ${id} already exists`)
+      })
+      return { id }
+    },
+
+    async retrieveDocument({ db, id }) {
+      const row = statements.get(`SELECT json(doc) AS text FROM d${find(db).number} WHERE id = ?`).get(id)
+      if (row === undefined) throw missing(id)
+      return new JsonText(row.text as string)
+    },
+
+    async updateDocument({ db, id, doc }) {
+      await write(db, (database) => upsert(database, id, doc))
+      return { id }
+    },
+
+    async removeDocument({ db, id }) {
+      await write(db, (database) => {
+        if (!remove(database, id)) throw missing(id)
+      })
+      return { id }
+    },
+
+    async listDocuments({ db, limit, ...range }) {
+      const wanted = Math.abs(Math.trunc(limit ?? 0)) || Number.MAX_SAFE_INTEGER
+      return listPage(statements, find(db), { ...range, limit: wanted })
+    },
+
+    async queryDocuments({ db, query }) {
+      const database = find(db)
+      const projection = parseProjection(query.fields)
+      return page(await run(db, parseQuery(query)), database, projection)
+    },
+
+    async indexDocuments({ db, name, fields, partialFilter }) {
+      find(db)
+      if (fields.length === 0) throw new HyperError('QUERY_INVALID', `index ${name} needs at least one field`)
+      const request: IndexRequest = { name, keys: parseOrder(fields), partial: checkPartialFilter(partialFilter) }
+      const build = building.then(async () => {
+        const database = find(db)
+        const wanted = JSON.stringify([request.keys, request.partial])
+        const isSame = (index: IndexRequest) => JSON.stringify([index.keys, index.partial]) === wanted
+        const named = database.indexes.find((index) => index.name === name)
+        if (named !== undefined && !isSame(named)) {
+          const problem = `index ${name} fields do not match the existing index with the same name`
+          throw new HyperError('INDEX_CONFLICT', problem)
+        }
+        if (database.indexes.some(isSame)) return
+        await restructure(() => {
+          createIndex(file.db, database.number, request)
+          addIndex(database, request)
+        })
+      })
+      building = build.catch(() => {})
+      await build
+    },
+
+    async bulkDocuments({ db, docs }) {
+      return write(db, (database) =>
+        atomically(file.db, () => ({
+          results: docs.map(({ _update, ...doc }) => {
+            const id = doc._id as string
+            if (doc._deleted) remove(database, id)
+            else upsert(database, id, doc)
+            return { ok: true as const, id }
+          }),
+        })),
+      )
+    },
+  }
+}
+
+/** A document's text: `_id` first, whatever the other members are called. */
+function stored(id: string, doc: Document): string {
+  const { _id, ...rest } = doc
+  const text = JSON.stringify(rest)
+  return `{"_id":${JSON.stringify(id)}${text === '{}' ? '' : ','}${text.slice(1)}`
+}
+
+function missing(id: string): HyperError {
+  return new HyperError('DOCUMENT_NOT_FOUND', `document with _id ${id} does not exist`)
+}
+
+/** SQLite reads JSON up to 1 000 levels deep, `JSON.stringify` some more. */
+function asDocumentError(error: unknown): unknown {
+  if (error instanceof RangeError || (error instanceof Error && error.message === 'malformed JSON')) {
+    return new HyperError('INVALID_ARGUMENTS', 'the document is nested deeper than 1000 levels', { cause: error })
+  }
+  return error
+}
