@@ -54,9 +54,7 @@ async function start(
   const domain = options.domain ?? 'test'
   const services = chosenServices(options.services)
   const temporary = options.directory === undefined
-  const directory = options.directory
-    ? resolve(options.directory)
-    : await mkdtemp(join(tmpdir(), 'hyper-sandbox-'))
+  const directory = options.directory ? resolve(options.directory) : await mkdtemp(join(tmpdir(), 'hyper-sandbox-'))
   let running: RunningSandbox | undefined
   let closing: Promise<void> | undefined
   const close = () => {
