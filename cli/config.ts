@@ -1,0 +1,167 @@
+/**
+ * What will run, from everything that may say so. Precedence, the only place it is written:
+ * flag > environment > project file > what this project remembers > default.
+ */
+import type { z } from 'zod'
+import { registry } from '../adapters/registry.ts'
+import { HyperError } from '../server/error.ts'
+import { isServiceName, type ServiceName } from '../server/services.ts'
+import type { Flags } from './flags.ts'
+import { findProject, type Project } from './project.ts'
+import { domainName, engineName, type ProjectFile, readProjectFile, tcpPort } from './project-file.ts'
+import { readRemembered } from './state.ts'
+import { didYouMean } from './suggest.ts'
+import type { SandboxConfig } from './wire.ts'
+
+const DEFAULTS = { domain: 'test', engine: 'auto', host: '127.0.0.1', tcpPort: 6363 } as const
+
+/** In the order people are told of them. */
+export const KINDS = ['data', 'cache', 'storage', 'search', 'queue'] as const satisfies readonly ServiceName[]
+
+/** Services that have an adapter in this version. */
+export const AVAILABLE = Object.keys(registry.embedded) as readonly ServiceName[]
+
+/** A configuration before anything of it runs. */
+export interface Resolved {
+  project: Project
+  /** `listen.tcpPort` is 0 when a free one shall be taken, the project's earlier one if it still is. */
+  config: Omit<SandboxConfig, 'token' | 'dataDirectory'>
+  /** TCP port this project had last, for `listen.tcpPort` 0. */
+  lastTcpPort: number | undefined
+  ephemeral: boolean
+  /** Services to create in the domain. */
+  create: ServiceName[]
+  /** Services to empty in the domain first. */
+  purge: ServiceName[]
+  warnings: string[]
+}
+
+export interface ConfigSource {
+  flags: Flags
+  env: NodeJS.ProcessEnv
+  cwd: string
+  /** hyper nano's own form: all services run, flags only create; what does not exist is warned of. */
+  nano?: boolean
+}
+
+/** @throws HyperError USAGE for a flag, CONFIG_INVALID for the environment or the project file, ENGINE_UNAVAILABLE */
+export function resolveConfig(source: ConfigSource): Resolved {
+  const { flags, env } = source
+  const project = findProject(source.cwd, flags.text('config'))
+  const file: ProjectFile = project.file === undefined ? {} : readProjectFile(project.file)
+  const remembered = readRemembered(project.stateDirectory)
+  const warnings: string[] = []
+
+  const engine = checked(flags, 'engine', engineName) ?? file.engine ?? DEFAULTS.engine
+  if (engine === 'compose') {
+    throw new HyperError('ENGINE_UNAVAILABLE', 'the compose engine is not part of this version', {
+      hint: 'Use --engine embedded: it needs nothing but Node and keeps its data in the project.',
+    })
+  }
+  const create = KINDS.filter((kind) => flags.has(kind))
+  const running = runningServices(source, file, create, warnings)
+  return {
+    project,
+    config: {
+      name: file.name ?? project.defaultName,
+      projectDirectory: project.directory,
+      stateDirectory: project.stateDirectory,
+      engine: 'embedded',
+      domain: checked(flags, 'domain', domainName) ?? file.domain ?? DEFAULTS.domain,
+      services: Object.fromEntries(running.map((kind) => [kind, adapterOf(file, kind)])),
+      listen: {
+        host: flags.text('host') ?? file.listen?.host ?? DEFAULTS.host,
+        tcpPort: givenTcpPort(flags, env) ?? file.listen?.port ?? remembered.tcpPort ?? DEFAULTS.tcpPort,
+        allowedHosts: file.listen?.allowed_hosts ?? [],
+        allowedOrigins: file.listen?.allowed_origins ?? [],
+      },
+      logRequests: flags.has('log-requests') || (file.log_requests ?? false),
+    },
+    lastTcpPort: remembered.tcpPort,
+    ephemeral: flags.has('ephemeral'),
+    create: create.filter((kind) => running.includes(kind)),
+    purge: purgeKinds(flags, running),
+    warnings,
+  }
+}
+
+/** Flag, its variable, or `PORT`, which hosting platforms and hyper nano know. */
+function givenTcpPort(flags: Flags, env: NodeJS.ProcessEnv): number | undefined {
+  const given = flags.text('port') ?? env.PORT
+  if (given === undefined || given === '') return undefined
+  const parsed = tcpPort.safeParse(/^\d+$/.test(given) ? Number(given) : Number.NaN)
+  if (parsed.success) return parsed.data
+  const message = `must be a number from 0 to 65535, not '${given}'`
+  throw flags.has('port') ? flags.invalid('port', message) : new HyperError('CONFIG_INVALID', `PORT ${message}`)
+}
+
+function checked<S extends z.ZodType>(flags: Flags, name: string, schema: S): z.infer<S> | undefined {
+  const given = flags.get(name)
+  if (given === undefined) return undefined
+  const parsed = schema.safeParse(given)
+  if (parsed.success) return parsed.data
+  throw flags.invalid(name, `${parsed.error.issues[0]?.message}, not '${given}'`)
+}
+
+/** @throws USAGE when a service is asked for that this version has not, or that is left out at the same time */
+function runningServices(
+  { flags, nano }: ConfigSource,
+  file: ProjectFile,
+  create: ServiceName[],
+  warnings: string[],
+): ServiceName[] {
+  const missing = create.filter((kind) => !AVAILABLE.includes(kind))
+  for (const kind of missing) {
+    const message = `is not part of this version, which has ${AVAILABLE.join(' and ')}`
+    if (!nano) throw flags.invalid(kind, message, `Leave out ${flags.spelled(kind)}.`)
+    warnings.push(`${flags.spelled(kind)} ${message}`)
+  }
+  for (const kind of KINDS) {
+    if (file.services?.[kind] && !AVAILABLE.includes(kind))
+      throw new HyperError('CONFIG_INVALID', `services.${kind} is not part of this version`, {
+        hint: `Set services.${kind} to false in the project file, or leave it out.`,
+      })
+  }
+  const asked = create.filter((kind) => !missing.includes(kind))
+  const only = kindList(flags, 'only') ?? (nano || create.length === 0 ? undefined : create)
+  const exclude = kindList(flags, 'exclude') ?? []
+  const running = KINDS.filter((kind) => {
+    if (!AVAILABLE.includes(kind) || exclude.includes(kind)) return false
+    return only ? only.includes(kind) : nano || file.services?.[kind] !== false
+  })
+  const left = asked.find((kind) => !running.includes(kind))
+  if (left) throw flags.invalid(left, 'asks for a service that --only or --exclude leaves out')
+  if (running.length === 0)
+    throw new HyperError('USAGE', 'no service is left to run', { hint: `This version has ${AVAILABLE.join(', ')}.` })
+  return running
+}
+
+function adapterOf(file: ProjectFile, kind: ServiceName): { adapter?: string } {
+  const configured = file.services?.[kind]
+  return typeof configured === 'object' && configured.adapter !== undefined ? { adapter: configured.adapter } : {}
+}
+
+/** `--purge`: all that run; `--purge=a,b`: these. */
+function purgeKinds(flags: Flags, running: ServiceName[]): ServiceName[] {
+  if (!flags.has('purge')) return []
+  const kinds = kindList(flags, 'purge') ?? running
+  const stopped = kinds.find((kind) => !running.includes(kind))
+  if (stopped) throw flags.invalid('purge', `names ${stopped}, which does not run`)
+  return kinds
+}
+
+function kindList(flags: Flags, name: string): ServiceName[] | undefined {
+  const list = flags.text(name)
+  return list === undefined ? undefined : parseKinds(list, flags.spelled(name))
+}
+
+/** `data,cache` as service names. @throws USAGE */
+export function parseKinds(list: string, name: string): ServiceName[] {
+  return list.split(',').map((entry) => {
+    const kind = entry.trim()
+    if (isServiceName(kind)) return kind
+    throw new HyperError('USAGE', `${name}: there is no service '${kind}'${didYouMean(kind, KINDS)}`, {
+      hint: `Services are ${KINDS.join(', ')}; name several as data,cache.`,
+    })
+  })
+}

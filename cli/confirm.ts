@@ -1,0 +1,19 @@
+import { createInterface } from 'node:readline/promises'
+import { HyperError } from '../server/error.ts'
+import type { Output } from './output.ts'
+
+/** Asks at a terminal. @throws CONFIRMATION_NEEDED where nobody is there to ask, or who is there says no */
+export async function confirm(output: Output, question: string): Promise<void> {
+  if (!output.interactive)
+    throw new HyperError('CONFIRMATION_NEEDED', `${question} Nobody is there to answer`, {
+      hint: 'Say yes beforehand with --yes.',
+    })
+  const lines = createInterface({ input: process.stdin, output: process.stderr })
+  try {
+    const answer = await lines.question(`${question} [y/N] `)
+    if (!/^y(es)?$/i.test(answer.trim()))
+      throw new HyperError('CONFIRMATION_NEEDED', 'not confirmed; nothing was changed')
+  } finally {
+    lines.close()
+  }
+}

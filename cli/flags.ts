@@ -1,0 +1,74 @@
+/** The flags of one command line, each from the line itself or from its environment variable; the line wins. */
+import { type ErrorCode, HyperError } from '../server/error.ts'
+import type { Flag } from './command.ts'
+
+const ON = ['1', 'true', 'yes', 'on']
+const OFF = ['0', 'false', 'no', 'off']
+
+/** `true` for a switch, or for an optional value left out. */
+export type FlagValue = string | true
+
+export class Flags {
+  readonly #line: ReadonlyMap<string, FlagValue>
+  readonly #environment: ReadonlyMap<string, FlagValue>
+
+  /** @throws CONFIG_INVALID for a variable of a switch that is neither on nor off */
+  constructor(line: ReadonlyMap<string, FlagValue>, known: readonly Flag[], env: NodeJS.ProcessEnv) {
+    this.#line = line
+    const environment = new Map<string, FlagValue>()
+    for (const flag of known) {
+      const value = fromVariable(flag, env)
+      if (value !== undefined) environment.set(flag.name, value)
+    }
+    this.#environment = environment
+  }
+
+  has(name: string): boolean {
+    return this.get(name) !== undefined
+  }
+
+  get(name: string): FlagValue | undefined {
+    return this.#line.get(name) ?? this.#environment.get(name)
+  }
+
+  text(name: string): string | undefined {
+    const value = this.get(name)
+    return value === true ? undefined : value
+  }
+
+  /** How the user wrote it: `--port`, or its variable. */
+  spelled(name: string): string {
+    return this.#line.has(name) ? `--${name}` : variableOf(name)
+  }
+
+  /** The error for a value that cannot be: a mistake of usage on the line, of configuration in the environment. */
+  invalid(name: string, message: string, hint?: string): HyperError {
+    const code: ErrorCode = this.#line.has(name) ? 'USAGE' : 'CONFIG_INVALID'
+    return new HyperError(code, `${this.spelled(name)} ${message}`, hint === undefined ? {} : { hint })
+  }
+
+  /** What the line says, as arguments for another process; the environment it inherits anyway. */
+  toArguments(except: readonly string[]): string[] {
+    return [...this.#line]
+      .filter(([name]) => !except.includes(name))
+      .map(([name, value]) => (value === true ? `--${name}` : `--${name}=${value}`))
+  }
+}
+
+export function variableOf(name: string): string {
+  return `HYPER_SANDBOX_${name.toUpperCase().replaceAll('-', '_')}`
+}
+
+function fromVariable(flag: Flag, env: NodeJS.ProcessEnv): FlagValue | undefined {
+  const variable = variableOf(flag.name)
+  const text = env[variable]
+  if (text === undefined || text === '') return undefined
+  if (flag.value?.startsWith('<')) return text
+  const answer = text.toLowerCase()
+  if (ON.includes(answer)) return true
+  if (OFF.includes(answer)) return undefined
+  if (flag.value) return text
+  throw new HyperError('CONFIG_INVALID', `${variable} is neither on nor off: '${text}'`, {
+    hint: `Set it to 1 or 0, or unset it.`,
+  })
+}

@@ -1,0 +1,61 @@
+/**
+ * One process per project, by a lock that the operating system gives up when its holder dies, however it dies. SQLite's
+ * file locks are the portable ones at hand: the holder keeps an exclusive transaction open on an empty database.
+ */
+import { existsSync } from 'node:fs'
+import { DatabaseSync } from 'node:sqlite'
+import { HyperError } from '../server/error.ts'
+
+const SQLITE_BUSY = 5
+const ATTEMPTS = 20
+const ATTEMPT_MS = 5
+
+export interface Lock extends Disposable {
+  release(): void
+}
+
+/** The lock, or nothing when a living process holds it. */
+export function acquireLock(file: string): Lock | undefined {
+  for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
+    const db = new DatabaseSync(file, { timeout: ATTEMPT_MS })
+    try {
+      db.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE')
+      const release = () => {
+        if (db.isOpen) db.close()
+      }
+      return { release, [Symbol.dispose]: release }
+    } catch (error) {
+      db.close()
+      if (!isBusy(error)) throw unusable(file, error)
+      // Someone who only looked (isLocked) is gone at the next attempt.
+      if (isLocked(file)) return undefined
+    }
+  }
+  return undefined
+}
+
+/** Whether a living process holds the lock. */
+export function isLocked(file: string): boolean {
+  if (!existsSync(file)) return false
+  const db = new DatabaseSync(file, { timeout: 0 })
+  try {
+    db.exec('SELECT 1 FROM sqlite_master')
+    return false
+  } catch (error) {
+    if (isBusy(error)) return true
+    throw unusable(file, error)
+  } finally {
+    db.close()
+  }
+}
+
+function isBusy(error: unknown): boolean {
+  return (error as { errcode?: number }).errcode === SQLITE_BUSY
+}
+
+function unusable(file: string, cause: unknown): HyperError {
+  return new HyperError('INTERNAL', `the lock file ${file} cannot be used`, {
+    hint: 'Check that the project is on a writable local disk.',
+    cause,
+  })
+}

@@ -1,0 +1,23 @@
+/** The sandbox's log: JSON lines in a file, always; for a person at a terminal also pretty on stderr. */
+import { renameSync, statSync } from 'node:fs'
+import { type DestinationStream, type Logger, multistream, pino } from 'pino'
+
+const ROTATE_BYTES = 10 * 1024 * 1024
+
+/** How log lines look to a person, here and in `logs`. */
+export const PRETTY = {
+  translateTime: 'SYS:HH:MM:ss',
+  ignore: 'pid,hostname',
+  singleLine: true,
+} as const
+
+export async function createLogger(file: string, options: { pretty: boolean; colorize: boolean }): Promise<Logger> {
+  if ((statSync(file, { throwIfNoEntry: false })?.size ?? 0) > ROTATE_BYTES) renameSync(file, `${file}.1`)
+  // Written at once: what led to a crash is what one reads a log for.
+  const streams: { stream: DestinationStream }[] = [{ stream: pino.destination({ dest: file, sync: true }) }]
+  if (options.pretty) {
+    const { default: pretty } = await import('pino-pretty')
+    streams.push({ stream: pretty({ ...PRETTY, colorize: options.colorize, destination: 2, sync: true }) })
+  }
+  return pino({ level: 'info' }, multistream(streams))
+}

@@ -1,0 +1,90 @@
+/** The command line's entry: picks the verb, loads it, ends with its exit code. */
+import { fileURLToPath } from 'node:url'
+import { HyperError } from '../server/error.ts'
+import { asCliError } from './cli-error.ts'
+import type { Command } from './command.ts'
+import { Output } from './output.ts'
+
+/** In the order help shows them. Only the verb that runs is loaded. */
+const VERBS: Readonly<Record<string, () => Promise<Command>>> = {
+  up: async () => (await import('./commands/up.ts')).up,
+  down: async () => (await import('./commands/down.ts')).down,
+  status: async () => (await import('./commands/status.ts')).status,
+  version: async () => (await import('./commands/version.ts')).version,
+}
+
+const ALIASES: Readonly<Record<string, string>> = {
+  start: 'up',
+  stop: 'down',
+  '--version': 'version',
+  '-V': 'version',
+}
+
+/** Verbs that our own processes use on each other. */
+const HIDDEN: typeof VERBS = {
+  _detached: async () => (await import('./commands/detached.ts')).detached,
+}
+
+async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
+  const [first, ...rest] = argv
+  const help = first === undefined || first === 'help' || first === '--help' || first === '-h'
+  const word = help ? rest[0] : first
+  const verb = word === undefined ? undefined : (ALIASES[word] ?? word)
+  const output = new Output({ json: argv.includes('--json'), command: verb ?? 'help', env })
+  try {
+    if (verb === undefined) return await overview(output)
+    if (verb === '_nano' || (verb.startsWith('-') && !help)) {
+      const { nano } = await import('./nano.ts')
+      return await nano(
+        contextOf(output, env),
+        verb === '_nano' ? { argv: rest, bin: 'hyper-nano' } : { argv, bin: 'hyper-sandbox' },
+      )
+    }
+    const load = own(VERBS, verb) ?? own(HIDDEN, verb)
+    if (!load) throw await unknownVerb(verb)
+    const command = await load()
+    const { parseVerb, helpText } = await import('./parse.ts')
+    const parsed = help ? 'help' : parseVerb(command, rest, env)
+    if (parsed === 'help') {
+      output.answer({ help: helpText(command) }, helpText(command))
+      return 0
+    }
+    return (await command.run({ ...contextOf(output, env), ...parsed })) ?? 0
+  } catch (error) {
+    const known = asCliError(error)
+    output.fail(known)
+    return known.exitCode
+  } finally {
+    await output.flush()
+  }
+}
+
+function contextOf(output: Output, env: NodeJS.ProcessEnv) {
+  return { output, env, cwd: process.cwd(), entry: fileURLToPath(import.meta.url), exit }
+}
+
+async function overview(output: Output): Promise<number> {
+  const commands = await Promise.all(Object.values(VERBS).map((load) => load()))
+  const { overviewText } = await import('./overview.ts')
+  output.answer({ commands: commands.map(({ name, summary }) => ({ name, summary })) }, overviewText(commands))
+  return 0
+}
+
+async function unknownVerb(verb: string): Promise<HyperError> {
+  const { didYouMean } = await import('./suggest.ts')
+  const names = [...Object.keys(VERBS), ...Object.keys(ALIASES), 'help'].filter((name) => !name.startsWith('-'))
+  return new HyperError('USAGE', `there is no command '${verb}'${didYouMean(verb, names)}`, {
+    hint: 'See: hyper-sandbox --help',
+  })
+}
+
+/** A table's own entry: `constructor` is no verb. */
+function own<T>(table: Readonly<Record<string, T>>, name: string): T | undefined {
+  return Object.hasOwn(table, name) ? table[name] : undefined
+}
+
+function exit(code: number): never {
+  process.exit(code)
+}
+
+exit(await main(process.argv.slice(2), process.env))

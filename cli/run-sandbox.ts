@@ -1,0 +1,158 @@
+/** Runs a project's sandbox in this process, from taking its lock to giving it up. */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { HyperError } from '../server/error.ts'
+import { asHyperError } from '../server/port.ts'
+import type { Emptied } from '../server/purge.ts'
+import { explainAddressInUse } from './address-holder.ts'
+import type { Resolved } from './config.ts'
+import { acquireLock } from './lock.ts'
+import { registerSandbox } from './registry.ts'
+import type { StopReason } from './signals.ts'
+import { ensureToken, makeStateDirectory, type Run, readRun, removeRun, writeRemembered, writeRun } from './state.ts'
+import { VERSION } from './version.ts'
+import type { RunningSandbox, SandboxConfig } from './wire.ts'
+
+/** What the names of temporary data directories begin with. */
+const TEMPORARY = join(tmpdir(), 'hyper-sandbox-')
+
+export interface RunOptions {
+  env: NodeJS.ProcessEnv
+  /** Command line to repeat at a restart. */
+  arguments: string[]
+  timeoutMs: number
+  pretty: boolean
+  colorize: boolean
+  /** Resolves when the sandbox shall stop. */
+  stopRequested: Promise<StopReason>
+  onShutdown(): void
+  onReady(run: Run, emptied: Emptied[]): void
+}
+
+/** Resolves with why it stopped, or `'taken'` when another process runs this project's sandbox. @throws HyperError */
+export async function runSandbox(resolved: Resolved, options: RunOptions): Promise<StopReason | 'taken'> {
+  const { stateDirectory } = resolved.config
+  const files = makeStateDirectory(stateDirectory)
+  const lock = acquireLock(files.lock)
+  if (!lock) return 'taken'
+  removeLeftovers(stateDirectory)
+
+  const dataDirectory = resolved.ephemeral ? mkdtempSync(TEMPORARY) : files.data
+  // Also when forced out by a second Ctrl-C.
+  const cleanUp = () => {
+    removeRun(stateDirectory)
+    if (resolved.ephemeral) rmSync(dataDirectory, { recursive: true, force: true })
+    lock.release()
+  }
+  process.once('exit', cleanUp)
+  try {
+    const config: SandboxConfig = { ...resolved.config, dataDirectory, token: ensureToken(stateDirectory) }
+    const run = describeRun(config, resolved.ephemeral, options.arguments)
+    writeRun(stateDirectory, run)
+    const { createLogger } = await import('./log.ts')
+    const logger = await createLogger(files.log, options)
+    const starting = start(config, resolved, { logger, onShutdown: options.onShutdown })
+    const started = await Promise.race([starting, options.stopRequested, tooLate(options.timeoutMs)])
+    if (typeof started === 'string') return started
+    const { sandbox, emptied } = started
+
+    const { url, host, tcpPort, instance } = sandbox
+    const ready: Run = { ...run, phase: 'ready', url, host, tcpPort, instance }
+    if (!resolved.ephemeral) writeRemembered(stateDirectory, { engine: config.engine, tcpPort, version: VERSION })
+    registerSandbox(options.env, config)
+    writeRun(stateDirectory, ready)
+    logger.info({ url, version: VERSION, services: run.services }, 'ready')
+    options.onReady(ready, emptied)
+
+    const reason = await options.stopRequested
+    logger.info({ reason }, 'stopping')
+    await sandbox.close()
+    logger.info('stopped')
+    return reason
+  } catch (error) {
+    throw explained(error, resolved, options.env)
+  } finally {
+    process.off('exit', cleanUp)
+    cleanUp()
+  }
+}
+
+async function start(
+  config: SandboxConfig,
+  resolved: Resolved,
+  options: Parameters<typeof import('./wire.ts').startSandbox>[1],
+): Promise<{ sandbox: RunningSandbox; emptied: Emptied[] }> {
+  const { startSandbox } = await import('./wire.ts')
+  const sandbox = await startOnPort(config, resolved.lastTcpPort, (chosen) => startSandbox(chosen, options))
+  const { domain } = config
+  try {
+    const { purge } = await import('../server/purge.ts')
+    const { createServices } = await import('./sandbox.ts')
+    const emptied = resolved.purge.length > 0 ? await purge(sandbox.services, { kinds: resolved.purge, domain }) : []
+    await createServices(sandbox, domain, resolved.create)
+    return { sandbox, emptied }
+  } catch (error) {
+    await sandbox.close()
+    throw error
+  }
+}
+
+/** TCP port 0 is the project's earlier one while that is free: addresses written down elsewhere stay right. */
+async function startOnPort<T>(
+  config: SandboxConfig,
+  lastTcpPort: number | undefined,
+  startWith: (config: SandboxConfig) => Promise<T>,
+): Promise<T> {
+  if (config.listen.tcpPort !== 0 || lastTcpPort === undefined) return await startWith(config)
+  try {
+    return await startWith({ ...config, listen: { ...config.listen, tcpPort: lastTcpPort } })
+  } catch (error) {
+    if (error instanceof HyperError && error.code === 'ADDRESS_IN_USE') return await startWith(config)
+    throw error
+  }
+}
+
+/** A run that was killed could not clean up after itself. */
+function removeLeftovers(stateDirectory: string): void {
+  const left = readRun(stateDirectory)
+  if (left?.ephemeral && left.dataDirectory.startsWith(TEMPORARY)) {
+    rmSync(left.dataDirectory, { recursive: true, force: true })
+  }
+  removeRun(stateDirectory)
+}
+
+function describeRun(config: SandboxConfig, ephemeral: boolean, args: string[]): Run {
+  return {
+    phase: 'starting',
+    pid: process.pid,
+    instance: '',
+    name: config.name,
+    url: '',
+    host: config.listen.host,
+    tcpPort: config.listen.tcpPort,
+    services: Object.keys(config.services) as Run['services'],
+    domain: config.domain,
+    engine: config.engine,
+    dataDirectory: config.dataDirectory,
+    ephemeral,
+    version: VERSION,
+    startedAt: new Date().toISOString(),
+    arguments: args,
+  }
+}
+
+function tooLate(timeoutMs: number): Promise<never> {
+  return new Promise((_, reject) => {
+    const error = new HyperError('NOT_READY', `the sandbox was not ready after ${timeoutMs / 1000} s`, {
+      hint: 'Give it longer with --timeout 5m; see what it does with: hyper-sandbox logs',
+    })
+    setTimeout(() => reject(error), timeoutMs).unref()
+  })
+}
+
+function explained(error: unknown, { config }: Resolved, env: NodeJS.ProcessEnv): HyperError {
+  const known = asHyperError(error)
+  const taken = known.code === 'ADDRESS_IN_USE' && (known.cause as { code?: string } | undefined)?.code === 'EADDRINUSE'
+  return taken ? explainAddressInUse(known, config.listen.tcpPort, env) : known
+}

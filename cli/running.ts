@@ -1,0 +1,123 @@
+/** What runs in a project, and how another process talks to it. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { HyperError } from '../server/error.ts'
+import type { Emptied } from '../server/purge.ts'
+import type { ServiceName } from '../server/services.ts'
+import { isLocked } from './lock.ts'
+import { type Run, readRun, readToken, stateFiles } from './state.ts'
+
+/** `starting`: alive, not answering yet. A run is what its process wrote; only the lock proves that it lives. */
+export type Running =
+  | { state: 'stopped' }
+  | { state: 'starting'; run: Run | undefined }
+  | { state: 'running'; run: Run }
+
+const POLL_MS = 25
+const ANSWER_MS = 2_000
+const PURGE_MS = 300_000
+
+export function inspect(stateDirectory: string): Running {
+  if (!isLocked(stateFiles(stateDirectory).lock)) return { state: 'stopped' }
+  const run = readRun(stateDirectory)
+  return run?.phase === 'ready' ? { state: 'running', run } : { state: 'starting', run }
+}
+
+/** @throws NOT_RUNNING */
+export function requireRunning(stateDirectory: string, projectDirectory: string): Run {
+  const found = inspect(stateDirectory)
+  if (found.state === 'running') return found.run
+  throw notRunning(projectDirectory, found.state === 'starting' ? 'is still starting' : 'is not running')
+}
+
+export function notRunning(projectDirectory: string, what = 'is not running'): HyperError {
+  return new HyperError('NOT_RUNNING', `the sandbox of ${projectDirectory} ${what}`, {
+    hint: what === 'is still starting' ? 'Try: hyper-sandbox wait' : 'Start it with: hyper-sandbox up --detach',
+  })
+}
+
+/** Polls until `done` says something. @throws NOT_READY with `message` */
+export async function until<T>(
+  done: () => Promise<T | undefined> | T | undefined,
+  timeoutMs: number,
+  late: () => HyperError,
+): Promise<T> {
+  const deadline = performance.now() + timeoutMs
+  for (;;) {
+    const value = await done()
+    if (value !== undefined) return value
+    if (performance.now() > deadline) throw late()
+    await sleep(POLL_MS)
+  }
+}
+
+export interface Readiness {
+  ok: boolean
+  instance: string
+  services: Partial<Record<ServiceName, { ok: boolean }>>
+}
+
+/** What the sandbox says of itself; nothing when it does not answer, or another one answers at its address. */
+export async function readiness(run: Run): Promise<Readiness | undefined> {
+  try {
+    const response = await fetch(`${run.url}/readyz`, { signal: AbortSignal.timeout(ANSWER_MS) })
+    const answer = (await response.json()) as Readiness
+    return answer.instance === run.instance ? answer : undefined
+  } catch {
+    return undefined
+  }
+}
+
+export async function purgeRunning(
+  run: Run,
+  stateDirectory: string,
+  request: { kinds?: readonly ServiceName[] | undefined; domain?: string | undefined; all?: true },
+): Promise<Emptied[]> {
+  const answer = (await control(run, stateDirectory, '/_sandbox/purge', request, PURGE_MS)) as { emptied: Emptied[] }
+  return answer.emptied
+}
+
+/** Asks it to stop; resolves when it said yes. */
+export async function shutdownRunning(run: Run, stateDirectory: string): Promise<void> {
+  await control(run, stateDirectory, '/_sandbox/shutdown', {}, ANSWER_MS)
+}
+
+/** Creates the services in the domain through the public API; one that exists is fine. */
+export async function createInRunning(run: Run, kinds: readonly ServiceName[], domain: string): Promise<void> {
+  for (const kind of kinds) {
+    const response = await send(run, `/${kind}/${domain}`, { method: 'PUT', signal: AbortSignal.timeout(ANSWER_MS) })
+    if (!response.ok && response.status !== 409) throw await refused(response, `cannot create ${kind} '${domain}'`)
+  }
+}
+
+async function control(
+  run: Run,
+  stateDirectory: string,
+  path: string,
+  body: object,
+  timeoutMs: number,
+): Promise<unknown> {
+  const response = await send(run, path, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${readToken(stateDirectory) ?? ''}`, 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+    signal: AbortSignal.timeout(timeoutMs),
+  })
+  if (!response.ok) throw await refused(response, `${run.url}${path} refused`)
+  return await response.json()
+}
+
+async function send(run: Run, path: string, init: RequestInit): Promise<Response> {
+  try {
+    return await fetch(`${run.url}${path}`, init)
+  } catch (cause) {
+    throw new HyperError('BACKEND_UNAVAILABLE', `the sandbox at ${run.url} does not answer`, {
+      hint: 'Stop it with: hyper-sandbox down',
+      cause,
+    })
+  }
+}
+
+async function refused(response: Response, what: string): Promise<HyperError> {
+  const { msg } = (await response.json().catch(() => ({}))) as { msg?: string }
+  return new HyperError('INTERNAL', `${what}: ${msg ?? `HTTP ${response.status}`}`)
+}

@@ -1,0 +1,50 @@
+/** The state of a project's sandbox, service by service. */
+import { AVAILABLE, KINDS } from './config.ts'
+import { columns } from './output.ts'
+import type { Project } from './project.ts'
+import { inspect, readiness } from './running.ts'
+import { connectionString, describeRun, shortPath } from './summary.ts'
+
+/** `off`: left out of this run. `absent`: not part of this version. */
+type ServiceState = 'ready' | 'unavailable' | 'off' | 'absent'
+
+export async function statusOf(project: Project) {
+  const found = inspect(project.stateDirectory)
+  const where = { directory: project.directory, stateDirectory: project.stateDirectory }
+  if (found.state !== 'running') return { running: false as const, state: found.state, ...where }
+  const { run } = found
+  const ready = await readiness(run)
+  const services = Object.fromEntries(
+    KINDS.map((kind): [string, ServiceState] => {
+      if (!AVAILABLE.includes(kind)) return [kind, 'absent']
+      if (!run.services.includes(kind)) return [kind, 'off']
+      return [kind, ready?.services[kind]?.ok ? 'ready' : 'unavailable']
+    }),
+  )
+  const { emptied: _, ...described } = describeRun(run)
+  return { running: true as const, state: found.state, ...where, ...described, ready: ready?.ok ?? false, services }
+}
+
+export function statusText(
+  found: Extract<Awaited<ReturnType<typeof statusOf>>, { running: true }>,
+  cwd: string,
+): string {
+  const words: Record<ServiceState, string> = {
+    ready: 'ready',
+    unavailable: 'does not answer',
+    off: 'left out of this run',
+    absent: 'not part of this version',
+  }
+  const rows = [
+    ['name', found.name],
+    ['state', found.ready ? 'running' : 'running, but not ready'],
+    ['url', found.url],
+    ['connect', `HYPER=${connectionString(found)}`],
+    ['engine', found.engine],
+    ['process', String(found.pid)],
+    ['since', found.startedAt],
+    ['stored', found.ephemeral ? `${found.dataDirectory} (temporary)` : shortPath(found.dataDirectory, cwd)],
+    ...Object.entries(found.services).map(([kind, state]) => [kind, words[state]]),
+  ]
+  return columns(rows)
+}
