@@ -30,10 +30,11 @@ export type PortSchemas<P> = {
 }
 
 /** JSON object: not an array, not null (hyper-api §2.1). Members are not looked at. */
-export const jsonObject = z.custom<Record<string, unknown>>(
-  (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
-  { params: { expected: 'object' } },
-)
+export const jsonObject = z
+  .custom<Record<string, unknown>>((value) => typeof value === 'object' && value !== null && !Array.isArray(value), {
+    params: { expected: 'object' },
+  })
+  .meta({ type: 'object' })
 
 /** What an adapter may return for a stored object: the object or its JSON text. */
 export const storedObject = z.custom<Stored<Record<string, unknown>>>(
@@ -58,11 +59,13 @@ export function pageOf<T>(): z.ZodType<Page<T>> {
 }
 
 /** A number, or a string that `parseFloat` reads (hyper-api §2.1: `"10abc"` is 10). */
-export const numberLike = z.preprocess((value) => {
-  if (typeof value !== 'string') return value
-  const number = Number.parseFloat(value)
-  return Number.isNaN(number) ? value : number
-}, z.number())
+export const numberLike = z
+  .preprocess((value) => {
+    if (typeof value !== 'string') return value
+    const number = Number.parseFloat(value)
+    return Number.isNaN(number) ? value : number
+  }, z.number())
+  .meta({ type: 'number' })
 
 /** A string that must pass `test`; failing it is `code` with exactly `message`, whatever else is wrong. */
 export function ruledString(code: ErrorCode, message: string, test: (value: string) => boolean) {

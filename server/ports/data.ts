@@ -95,9 +95,14 @@ function isStorable(text: string): boolean {
   return text !== '' && text.isWellFormed() && !text.includes('\0')
 }
 
-const db = ruledString('NAME_RESERVED', `${RESERVED_NAME} is a reserved db name`, (name) => name !== RESERVED_NAME).and(
-  ruledString('NAME_INVALID', 'db name is not valid', (name) => isStorable(name) && name !== '.' && name !== '..'),
-)
+const db = ruledString(
+  'NAME_RESERVED',
+  `${RESERVED_NAME} is a reserved db name`,
+  (name) => name !== RESERVED_NAME,
+).refine((name) => isStorable(name) && name !== '.' && name !== '..', {
+  message: 'db name is not valid',
+  params: { code: 'NAME_INVALID' },
+})
 const id = ruledString('KEY_INVALID', 'document id is not valid', isStorable)
 
 const none = z.void()
@@ -116,14 +121,18 @@ const replacement = jsonObject.refine(isReplacement, {
 })
 
 // hyper-connect always sends `descending=false`; upstream reads that as true (B13).
-const switchLike = z.preprocess((value) => {
-  if (value === 'true' || value === '1') return true
-  if (value === 'false' || value === '0' || value === '') return false
-  return value
-}, z.boolean())
+const switchLike = z
+  .preprocess((value) => {
+    if (value === 'true' || value === '1') return true
+    if (value === 'false' || value === '0' || value === '') return false
+    return value
+  }, z.boolean())
+  .meta({ type: 'boolean' })
 
 /** `startkey=` counts as absent (hyper-api §4.3). */
-const bound = z.preprocess((value) => (value === '' ? undefined : value), z.string().optional())
+const bound = z
+  .preprocess((value) => (value === '' ? undefined : value), z.string().optional())
+  .meta({ type: 'string' })
 
 /** `a,b,c`; ids that hold a comma cannot be asked for this way (hyper-api §4.3). */
 const keyList = z
