@@ -1,0 +1,103 @@
+/** Starts the servers under measure and reads what they cost. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, readFileSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import type { BareAnswer } from './bare-server.ts'
+
+const root = join(import.meta.dirname, '..')
+/** The built package when there is one: that is what users run. */
+export const builtCli = join(root, 'dist', 'cli', 'main.js')
+const cli = existsSync(builtCli) ? builtCli : join(root, 'cli', 'main.ts')
+
+/** Linux counts CPU time in hundredths of a second. */
+const TICK_US = 10_000
+
+export interface Server {
+  url: string
+  pid: number
+  /** From spawn to the first answered write, for a sandbox. */
+  startMs: number
+  close(): Promise<void>
+}
+
+export async function startBare(answer: BareAnswer): Promise<Server> {
+  const began = performance.now()
+  const child = spawn(process.execPath, [join(import.meta.dirname, 'bare-server.ts'), JSON.stringify(answer)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  if (!child.stdout) throw new Error('no stdout')
+  const [line] = (await once(createInterface(child.stdout), 'line')) as [string]
+  return {
+    url: `http://127.0.0.1:${line}`,
+    pid: child.pid ?? 0,
+    startMs: performance.now() - began,
+    close: () => end(child),
+  }
+}
+
+/** The real CLI in the foreground, in a project of its own. @param tcpPort a free one */
+export async function startSandbox(tcpPort: number): Promise<Server> {
+  const project = await mkdtemp(join(tmpdir(), 'hyper-sandbox-bench-'))
+  const url = `http://127.0.0.1:${tcpPort}`
+  const began = performance.now()
+  const child = spawn(process.execPath, [cli, 'up', '--data', '--cache', '--port', String(tcpPort)], {
+    cwd: project,
+    env: { ...process.env, HYPER_SANDBOX_HOME: join(project, 'home') },
+    stdio: 'ignore',
+  })
+  const startMs = await firstWrite(child, url, began)
+  return {
+    url,
+    pid: child.pid ?? 0,
+    startMs,
+    async close() {
+      await end(child)
+      await rm(project, { recursive: true, force: true })
+    },
+  }
+}
+
+async function firstWrite(child: ChildProcess, url: string, began: number): Promise<number> {
+  while (child.exitCode === null) {
+    const response = await fetch(`${url}/data/test`, {
+      method: 'POST',
+      body: '{"first":true}',
+      headers: { 'content-type': 'application/json' },
+    }).catch(() => undefined)
+    await response?.arrayBuffer()
+    if (response?.ok) return performance.now() - began
+    await new Promise((resolve) => setTimeout(resolve, 2))
+  }
+  throw new Error(`the sandbox ended with exit code ${child.exitCode} before it answered`)
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null) return
+  const exited = once(child, 'exit')
+  child.kill('SIGTERM')
+  await exited
+}
+
+/** User and system time so far, in microseconds; undefined where /proc does not tell. */
+export function cpuMicroseconds(pid: number): number | undefined {
+  try {
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? []
+    return (Number(fields[11]) + Number(fields[12])) * TICK_US
+  } catch {
+    return undefined
+  }
+}
+
+/** Resident memory in MB; undefined where /proc does not tell. */
+export function residentMegabytes(pid: number): number | undefined {
+  try {
+    const kilobytes = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]
+    return Number(kilobytes) / 1024
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,217 @@
+/**
+ * `npm run bench`: the real CLI and a bare `node:http` server, loaded alike and in turn within one run, because absolute
+ * figures of a shared machine mean little. Prints the median of the paired ratios with their spread, and CPU per request;
+ * `--json FILE` keeps everything. `--only NAME` runs the scenarios whose name contains it.
+ */
+import { existsSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
+import type { AddressInfo } from 'node:net'
+import { createServer } from 'node:net'
+import { cpus } from 'node:os'
+import { parseArgs } from 'node:util'
+import autocannon from 'autocannon'
+import { clientOf, fill } from './fixture.ts'
+import { builtCli, cpuMicroseconds, residentMegabytes, type Server, startBare, startSandbox } from './processes.ts'
+import { type Scenario, scenarios } from './scenarios.ts'
+
+const { values: options } = parseArgs({
+  options: {
+    rounds: { type: 'string', default: '5' },
+    seconds: { type: 'string', default: '2' },
+    only: { type: 'string', default: '' },
+    json: { type: 'string' },
+  },
+})
+const rounds = Number(options.rounds)
+const seconds = Number(options.seconds)
+const CONNECTIONS = 20
+const STARTS = 7
+const IDLE_MS = 3_000
+
+interface Load {
+  requestsPerSecond: number
+  cpuMicroseconds: number | undefined
+  failed: number
+}
+
+interface Result {
+  name: string
+  ratio: Spread
+  cpuRatio: Spread | undefined
+  requestsPerSecond: { bare: number; sandbox: number }
+  cpuMicroseconds: { bare: number | undefined; sandbox: number | undefined }
+  failed: number
+  floor: number
+  aim: number
+}
+
+interface Spread {
+  median: number
+  min: number
+  max: number
+}
+
+let unique = 0
+
+async function load(server: Server, scenario: Scenario, durationSeconds = seconds): Promise<Load> {
+  const bodies = scenario.bodies ?? []
+  let turn = 0
+  const before = cpuMicroseconds(server.pid)
+  const result = await autocannon({
+    url: server.url,
+    connections: CONNECTIONS,
+    duration: durationSeconds,
+    requests: [
+      {
+        method: scenario.method,
+        path: scenario.path,
+        ...(bodies.length === 0 ? {} : { headers: { 'content-type': 'application/json' } }),
+        setupRequest: (request) => {
+          if (bodies.length > 0) request.body = bodies[turn++ % bodies.length]?.replace('#', String(unique++)) ?? ''
+          return request
+        },
+      },
+    ],
+  })
+  const after = cpuMicroseconds(server.pid)
+  return {
+    requestsPerSecond: result.requests.average,
+    cpuMicroseconds:
+      before === undefined || after === undefined ? undefined : (after - before) / Math.max(1, result.requests.total),
+    failed: result.non2xx + result.errors,
+  }
+}
+
+async function measure(sandbox: Server, scenario: Scenario): Promise<Result> {
+  await scenario.prepare?.(clientOf(sandbox.url))
+  const body = scenario.bodies?.[0]?.replace('#', String(unique++))
+  const response = await fetch(sandbox.url + scenario.path, {
+    method: scenario.method,
+    ...(body === undefined ? {} : { body, headers: { 'content-type': 'application/json' } }),
+  })
+  const bare = await startBare({
+    status: response.status,
+    headers: [...response.headers].filter(([name]) => !['date', 'connection', 'keep-alive'].includes(name)),
+    body: await response.text(),
+  })
+  try {
+    const pairs: { bare: Load; sandbox: Load }[] = []
+    await load(bare, scenario, 1)
+    await load(sandbox, scenario, 2)
+    for (let round = 0; round < rounds; round++) {
+      pairs.push({ bare: await load(bare, scenario), sandbox: await load(sandbox, scenario) })
+    }
+    const cpu = (side: 'bare' | 'sandbox') => median(pairs.map((pair) => pair[side].cpuMicroseconds ?? Number.NaN))
+    const cpuRatios = pairs.map(
+      (pair) => (pair.bare.cpuMicroseconds ?? Number.NaN) / (pair.sandbox.cpuMicroseconds ?? 1),
+    )
+    return {
+      name: scenario.name,
+      ratio: spread(pairs.map((pair) => pair.sandbox.requestsPerSecond / pair.bare.requestsPerSecond)),
+      cpuRatio: cpuRatios.some(Number.isNaN) ? undefined : spread(cpuRatios),
+      requestsPerSecond: {
+        bare: median(pairs.map((pair) => pair.bare.requestsPerSecond)),
+        sandbox: median(pairs.map((pair) => pair.sandbox.requestsPerSecond)),
+      },
+      cpuMicroseconds: { bare: cpu('bare'), sandbox: cpu('sandbox') },
+      failed: pairs.reduce((sum, pair) => sum + pair.sandbox.failed + pair.bare.failed, 0),
+      floor: scenario.floor,
+      aim: scenario.aim,
+    }
+  } finally {
+    await bare.close()
+  }
+}
+
+async function measureStart(): Promise<{ startMs: Spread; idleMegabytes: Spread | undefined }> {
+  const starts: number[] = []
+  const resident: number[] = []
+  for (let round = 0; round < STARTS; round++) {
+    const server = await startSandbox(await freeTcpPort())
+    starts.push(server.startMs)
+    if (round < 3) {
+      await new Promise((resolve) => setTimeout(resolve, IDLE_MS))
+      const megabytes = residentMegabytes(server.pid)
+      if (megabytes !== undefined) resident.push(megabytes)
+    }
+    await server.close()
+  }
+  return { startMs: spread(starts), idleMegabytes: resident.length > 0 ? spread(resident) : undefined }
+}
+
+async function freeTcpPort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await new Promise((resolve) => server.once('listening', resolve))
+  const { port } = server.address() as AddressInfo
+  await new Promise((resolve) => server.close(resolve))
+  return port
+}
+
+function median(numbers: number[]): number {
+  const sorted = [...numbers].sort((a, b) => a - b)
+  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN
+}
+
+function spread(numbers: number[]): Spread {
+  return { median: median(numbers), min: Math.min(...numbers), max: Math.max(...numbers) }
+}
+
+function row(cells: (string | number)[]): string {
+  return cells.map((cell, index) => (index === 0 ? String(cell).padEnd(17) : String(cell).padStart(13))).join('')
+}
+
+function show({ median: middle, min, max }: Spread, digits: number): string {
+  return `${middle.toFixed(digits)} (${min.toFixed(digits)}–${max.toFixed(digits)})`
+}
+
+const print = (line: string) => process.stdout.write(`${line}\n`)
+
+print(
+  `${existsSync(builtCli) ? 'the built package' : 'the sources (npm run build measures what users run)'}, Node ${process.version}, ${cpus().length} cores`,
+)
+print(
+  `autocannon, ${CONNECTIONS} connections, ${rounds} rounds of ${seconds} s in turn; the bare server gives the same answers`,
+)
+print('')
+print(`${row(['', 'floor', 'aim', 'µs CPU/req', 'bare µs'])}   × bare node:http: throughput, by CPU`)
+
+const results: Result[] = []
+const chosen = scenarios.filter((scenario) => scenario.name.includes(options.only))
+if (chosen.length > 0) {
+  const sandbox = await startSandbox(await freeTcpPort())
+  try {
+    await fill(clientOf(sandbox.url))
+    for (const scenario of chosen) {
+      const result = await measure(sandbox, scenario)
+      results.push(result)
+      const { cpuMicroseconds: cpu, cpuRatio } = result
+      print(
+        `${row([result.name, result.floor, result.aim, cpu.sandbox?.toFixed(1) ?? '-', cpu.bare?.toFixed(1) ?? '-'])}   ${show(result.ratio, 2)}, ${cpuRatio ? show(cpuRatio, 2) : '-'}${result.failed > 0 ? `  ${result.failed} FAILED` : ''}`,
+      )
+    }
+  } finally {
+    await sandbox.close()
+  }
+}
+
+const start = options.only === '' || 'start'.includes(options.only) ? await measureStart() : undefined
+if (start) {
+  print('')
+  print(`start to first 2xx write  ${show(start.startMs, 0)} ms   floor 400, aim 300`)
+  if (start.idleMegabytes) print(`idle memory               ${show(start.idleMegabytes, 0)} MB   floor 110, aim 90`)
+}
+if (options.json) {
+  await writeFile(
+    options.json,
+    `${JSON.stringify({ node: process.version, cores: cpus().length, rounds, seconds, results, start }, null, 2)}\n`,
+  )
+}
+
+const missed = results.filter((result) => result.ratio.median < result.floor || result.failed > 0)
+if (missed.length > 0 || (start && start.startMs.median > 400)) {
+  print('')
+  print(
+    `below the floor: ${[...missed.map((result) => result.name), ...(start && start.startMs.median > 400 ? ['start'] : [])].join(', ')}`,
+  )
+  process.exitCode = 1
+}

@@ -1,0 +1,63 @@
+/** What is measured: each request against a sandbox that holds 1 000 documents and keys. */
+import { type Client, documents, keys } from './fixture.ts'
+
+export interface Scenario {
+  name: string
+  /** Least share of the bare server's throughput, and what we aim at. */
+  floor: number
+  aim: number
+  method: 'GET' | 'POST' | 'PUT'
+  path: string
+  /** Bodies in turn; `#` becomes a number never used before. */
+  bodies?: string[]
+  prepare?(client: Client): Promise<void>
+}
+
+const query = (member: string) =>
+  Array.from({ length: 100 }, (_, age) => JSON.stringify({ selector: { [member]: age % 40 } }))
+
+export const scenarios: Scenario[] = [
+  { name: 'GET cache', floor: 0.6, aim: 0.75, method: 'GET', path: `/cache/bench/${keys[7]}` },
+  {
+    name: 'POST cache',
+    floor: 0.33,
+    aim: 0.4,
+    method: 'POST',
+    path: '/cache/bench',
+    bodies: ['{"key":"new-#","value":{"user":"ada","visits":3}}'],
+  },
+  {
+    name: 'PUT cache',
+    floor: 0.33,
+    aim: 0.4,
+    method: 'PUT',
+    path: `/cache/bench/${keys[9]}`,
+    bodies: ['{"user":"ada","visits":4}'],
+  },
+  { name: 'GET data', floor: 0.55, aim: 0.65, method: 'GET', path: `/data/bench/${documents[7]?._id}` },
+  {
+    name: 'POST data',
+    floor: 0.28,
+    aim: 0.35,
+    method: 'POST',
+    path: '/data/bench-new',
+    bodies: ['{"_id":"new-#","name":"Ada Lovelace","age":36,"tags":["math"]}'],
+  },
+  {
+    name: '_query by index',
+    floor: 0.3,
+    aim: 0.4,
+    method: 'POST',
+    path: '/data/bench/_query',
+    bodies: query('group'),
+    prepare: (client) => client.post('/data/bench/_index', { name: 'by-group', fields: ['group'] }),
+  },
+  {
+    name: '_query by scan',
+    floor: 0.08,
+    aim: 0.1,
+    method: 'POST',
+    path: '/data/bench/_query',
+    bodies: query('age'),
+  },
+]
