@@ -21,7 +21,8 @@ export type Test =
   | { op: 'elemMatch'; condition: Condition }
   /** An array with one element that passes all tests. */
   | { op: 'elemTest'; tests: Test[] }
-  | { op: 'bits'; mask: bigint; set: boolean; all: boolean }
+  /** The mask in decimal, as it may need more bits than a number has. */
+  | { op: 'bits'; mask: string; set: boolean; all: boolean }
   /** All of them, each by whichever value. */
   | { op: 'all'; tests: Test[] }
   | { op: 'not'; tests: Test[] }

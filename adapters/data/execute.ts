@@ -16,16 +16,27 @@ export interface Found {
 
 /** For a plan that SQL decides alone. */
 export function execute(statements: Statements, plan: Plan): Found {
-  const { where, params, orderBy, skip } = plan
-  const limit = Math.min(plan.limit, Number.MAX_SAFE_INTEGER)
-  const body = `FROM d${plan.database} WHERE ${where} ORDER BY ${orderBy} LIMIT ? OFFSET ?`
+  const { params, skip, limit } = plan
+  const body = `${source(plan)} LIMIT ? OFFSET ?`
+  const first = statements.get(`SELECT json(doc) ${body}`)
+  if (limit <= PAGE_ITEMS && limit * plan.largest <= PAGE_BYTES) {
+    return { texts: first.all(...params, limit, skip).map(([text]) => text as string), rest: [] }
+  }
   const page = new FirstPage()
-  const first = statements.get(`SELECT json(doc) AS text ${body}`)
-  for (const row of first.iterate(...params, Math.min(limit, PAGE_ITEMS), skip)) page.add(row.text as string)
+  for (const [text] of first.iterate(...params, Math.min(limit, PAGE_ITEMS), skip)) {
+    page.add(text as string)
+    if (page.full) break
+  }
   const taken = page.texts.length
   if (!page.full || taken >= limit) return { texts: page.texts, rest: [] }
-  const rest = statements.get(`SELECT seq ${body}`).all(...params, limit - taken, skip + taken)
-  return { texts: page.texts, rest: rest.map((row) => row.seq as number) }
+  // With the document among its columns SQLite reads it the same way as the first page, hence in the same order.
+  const following = statements.get(`SELECT seq, length(doc) ${body}`).all(...params, limit - taken, skip + taken)
+  return { texts: page.texts, rest: following.map(([seq]) => seq as number) }
+}
+
+/** FROM, WHERE and ORDER BY. */
+export function source({ database, where, orderBy }: Plan): string {
+  return `FROM d${database} WHERE ${where}${orderBy === undefined ? '' : ` ORDER BY ${orderBy}`}`
 }
 
 /** For any plan: SQL gives candidates, JavaScript decides and, where SQL could not, sorts. */
@@ -37,12 +48,12 @@ export function executeInJs(statements: Statements, plan: Plan, accepts: Predica
 
 /** The first page of the documents `seqs`. Those gone meanwhile are left out. */
 export function pageOf(statements: Statements, database: number, seqs: readonly number[]): Found {
-  const get = statements.get(`SELECT json(doc) AS text FROM d${database} WHERE seq = ?`)
+  const get = statements.get(`SELECT json(doc) FROM d${database} WHERE seq = ?`)
   const page = new FirstPage()
   let taken = 0
   while (taken < seqs.length && !page.full) {
     const row = get.get(seqs[taken++] as number)
-    if (row !== undefined) page.add(row.text as string)
+    if (row !== undefined) page.add(row[0] as string)
   }
   return { texts: page.texts, rest: seqs.slice(taken) }
 }
@@ -52,7 +63,6 @@ class FirstPage {
   #bytes = 0
 
   add(text: string): void {
-    if (this.full) return
     this.texts.push(text)
     this.#bytes += text.length
   }
@@ -63,10 +73,8 @@ class FirstPage {
 }
 
 function* candidates(statements: Statements, plan: Plan): Generator<{ seq: number; doc: unknown }> {
-  const rows = statements
-    .get(`SELECT seq, json(doc) AS text FROM d${plan.database} WHERE ${plan.where} ORDER BY ${plan.orderBy}`)
-    .iterate(...plan.params)
-  for (const row of rows) yield { seq: row.seq as number, doc: JSON.parse(row.text as string) }
+  const rows = statements.get(`SELECT seq, json(doc) ${source(plan)}`).iterate(...plan.params)
+  for (const [seq, text] of rows) yield { seq: seq as number, doc: JSON.parse(text as string) }
 }
 
 function inOrder(statements: Statements, plan: Plan, accepts: Predicate): number[] {

@@ -22,15 +22,15 @@ export function listPage(statements: Statements, database: Database, range: List
   if (database.removed) throw new HyperError('DATABASE_NOT_FOUND', 'database does not exist')
   const { where, params, order } = compile(range)
   const rows = statements
-    .get(`SELECT id, json(doc) AS text FROM d${database.number} WHERE ${where} ORDER BY id ${order} LIMIT ?`)
+    .get(`SELECT id, json(doc) FROM d${database.number} WHERE ${where} ORDER BY id ${order} LIMIT ?`)
     .iterate(...params, Math.min(range.limit, PAGE_ITEMS))
   const items: JsonText[] = []
   let bytes = 0
   let last = ''
-  for (const row of rows) {
-    const text = row.text as string
+  for (const [id, column] of rows) {
+    const text = column as string
     items.push(new JsonText(text))
-    last = row.id as string
+    last = id as string
     bytes += text.length
     if (bytes >= PAGE_BYTES) break
   }

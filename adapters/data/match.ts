@@ -95,8 +95,10 @@ async function valueTest(test: Test): Promise<Predicate> {
       const parts = await Promise.all(test.tests.map(valueTest))
       return (value) => Array.isArray(value) && value.some((element) => parts.every((part) => part(element)))
     }
-    case 'bits':
-      return (value) => hasBits(value, test)
+    case 'bits': {
+      const mask = BigInt(test.mask)
+      return (value) => hasBits(value, mask, test)
+    }
     case 'all': {
       const parts = await Promise.all(test.tests.map(valueTest))
       return (value) => parts.every((part) => part(value))
@@ -150,7 +152,7 @@ function isInt32(value: unknown): boolean {
 }
 
 // Bits beyond the 64th repeat the sign, as in MongoDB.
-function hasBits(value: unknown, { mask, set, all }: Extract<Test, { op: 'bits' }>): boolean {
+function hasBits(value: unknown, mask: bigint, { set, all }: { set: boolean; all: boolean }): boolean {
   if (typeof value !== 'number' || !Number.isInteger(value) || Math.abs(value) >= 2 ** 63) return false
   const found = BigInt(value) & mask
   if (set) return all ? found === mask : found !== 0n

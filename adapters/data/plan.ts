@@ -28,11 +28,13 @@ export interface Plan {
   conjuncts: number
   /** What is left to decide in JavaScript, document by document. */
   condition?: Condition | undefined
-  /** The order in SQL; when `sort` is given, it is done in JavaScript instead. */
-  orderBy: string
+  /** The order in SQL. Absent when none was asked for, or when `sort` is to be done in JavaScript. */
+  orderBy?: string | undefined
   sort?: SortKey[] | undefined
   skip: number
   limit: number
+  /** No document's text is longer, in UTF-16 units. */
+  largest: number
 }
 
 /** A partial index: queries that hold its conditions may use it. */
@@ -62,7 +64,7 @@ export function makePlan(
   const conjuncts = filters.map((filter) => filter.sql).filter((part) => part.text !== 'TRUE')
   const where = Sql.join(conjuncts, ' AND ')
   const implied = impliedFilters(query.condition, database.partialFilters)
-  const orderBy = compileOrder(query.sort, shape)
+  const orderBy = query.sort.length === 0 ? undefined : compileOrder(query.sort, shape)
   return {
     database: database.number,
     shapeVersion: shape.version,
@@ -70,10 +72,11 @@ export function makePlan(
     params: where.params,
     conjuncts: conjuncts.length,
     condition: filters.every((filter) => filter.exact) ? undefined : query.condition,
-    orderBy: orderBy ?? 'seq',
-    sort: orderBy === undefined ? query.sort : undefined,
+    orderBy,
+    sort: orderBy === undefined && query.sort.length > 0 ? query.sort : undefined,
     skip: query.skip,
     limit: query.limit,
+    largest: shape.largest,
   }
 }
 

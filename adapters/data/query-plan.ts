@@ -1,14 +1,15 @@
 /** SQLite's own word on how it would run a plan. */
+import { source } from './execute.ts'
 import type { Plan } from './plan.ts'
 import type { Statements } from './statements.ts'
 
 /** The steps of EXPLAIN QUERY PLAN. */
 export function explain(statements: Statements, plan: Plan): string[] {
-  const text = `EXPLAIN QUERY PLAN SELECT seq FROM d${plan.database} WHERE ${plan.where} ORDER BY ${plan.orderBy} LIMIT 1`
+  const { params } = plan
   return statements
-    .get(text)
-    .all(...plan.params)
-    .map((row) => row.detail as string)
+    .get(`EXPLAIN QUERY PLAN SELECT json(doc) ${source(plan)} LIMIT 1`)
+    .all(...params)
+    .map(([, , , detail]) => detail as string)
 }
 
 /** Whether indexes alone lead to the answer: every condition is part of the search and nothing is left to sort. */

@@ -27,7 +27,7 @@ async function run(task: Task): Promise<Answer> {
   try {
     const [row] = reader.get('SELECT shape_version FROM databases WHERE number = ?').all(task.plan.database)
     if (row === undefined) return { kind: 'gone' }
-    if ((row.shape_version as number) > task.plan.shapeVersion) return { kind: 'stale' }
+    if ((row[0] as number) > task.plan.shapeVersion) return { kind: 'stale' }
     return {
       kind: 'found',
       found: isSqlOnly(task.plan) ? execute(reader, task.plan) : executeInJs(reader, task.plan, accepts),

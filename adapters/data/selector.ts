@@ -206,10 +206,10 @@ function parseElemMatch(operand: unknown, depth: number): Test {
   return { op: 'elemMatch', condition: parseCondition(operand, depth + 1) }
 }
 
-function parseMask(operator: string, operand: unknown): bigint {
-  if (Number.isSafeInteger(operand) && (operand as number) >= 0) return BigInt(operand as number)
+function parseMask(operator: string, operand: unknown): string {
+  if (Number.isSafeInteger(operand) && (operand as number) >= 0) return String(operand)
   if (Array.isArray(operand) && operand.every((bit) => Number.isInteger(bit) && bit >= 0 && bit < 1024)) {
-    return operand.reduce((mask: bigint, bit: number) => mask | (1n << BigInt(bit)), 0n)
+    return operand.reduce((mask: bigint, bit: number) => mask | (1n << BigInt(bit)), 0n).toString()
   }
   throw misused(operator, 'takes a mask or an array of bit positions')
 }

@@ -31,19 +31,26 @@ export class Shape {
   #root: Node = { types: OBJECT, children: new Map() }
   #paths = 0
   #overflowed = false
+  /** No document's text was longer, in UTF-16 units, up to the next power of two. */
+  largest = 1
   /** Changes whenever a plan made before may be wrong. */
   version: number
 
   constructor(version: number, saved?: string) {
     this.version = version
     if (saved === undefined) return
-    const { overflowed, root } = JSON.parse(saved) as { overflowed: boolean; root: Saved }
+    const { overflowed, largest, root } = JSON.parse(saved) as { overflowed: boolean; largest: number; root: Saved }
+    this.largest = largest
     this.#root = this.#load(root)
     this.#overflowed = overflowed
   }
 
-  /** Takes in one document. */
-  observe(doc: Record<string, unknown>): void {
+  /** Takes in one document, whose text has `length` UTF-16 units. */
+  observe(doc: Record<string, unknown>, length: number): void {
+    if (length > this.largest) {
+      this.largest = 2 ** Math.ceil(Math.log2(length))
+      this.version += 1
+    }
     this.#visit(this.#root, doc)
   }
 
@@ -51,6 +58,7 @@ export class Shape {
   clear(): void {
     this.#root = { types: OBJECT, children: new Map() }
     this.#paths = 0
+    this.largest = 1
     this.#overflowed = false
     this.version += 1
   }
@@ -58,6 +66,7 @@ export class Shape {
   /** Nothing is known any more. */
   forget(): void {
     this.clear()
+    this.largest = 2 ** 30
     this.#overflowed = true
   }
 
@@ -80,7 +89,7 @@ export class Shape {
   }
 
   save(): string {
-    return JSON.stringify({ overflowed: this.#overflowed, root: dump(this.#root) })
+    return JSON.stringify({ overflowed: this.#overflowed, largest: this.largest, root: dump(this.#root) })
   }
 
   #visit(node: Node, value: Record<string, unknown>): void {

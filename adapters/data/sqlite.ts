@@ -37,7 +37,9 @@ export interface SqliteDataOptions {
 
 /** Tables up to so many documents are scanned on the main thread: half a millisecond or so. */
 const SMALL_TABLE = 2_000
-/** As above, where JavaScript decides document by document. */
+/** And no more than so many characters. */
+const SMALL_SIZE = 8_000_000
+/** As the first, where JavaScript decides document by document. */
 const SMALL_TABLE_IN_JS = 200
 
 export function createSqliteData({ directory, queryDeadline }: SqliteDataOptions): DataPort {
@@ -76,14 +78,16 @@ export function createSqliteData({ directory, queryDeadline }: SqliteDataOptions
     }
   }
 
-  function put(database: Database, doc: Document): void {
-    database.shape.observe(doc)
+  /** The document's text; its shape is taken in on the way. */
+  function take(database: Database, id: string, doc: Document): string {
+    const text = textOf(id, doc)
+    database.shape.observe(doc, text.length)
     saveShape(file.db, database)
+    return text
   }
 
   function upsert(database: Database, id: string, doc: Document): void {
-    const text = stored(id, doc)
-    put(database, doc)
+    const text = take(database, id, doc)
     statements
       .get(
         `INSERT INTO d${database.number} (id, doc) VALUES (?, jsonb(?)) ON CONFLICT (id) DO UPDATE SET doc = excluded.doc`,
@@ -113,13 +117,30 @@ export function createSqliteData({ directory, queryDeadline }: SqliteDataOptions
     }
   }
 
+  /** Builds a large index on another thread. Writes wait for it, as it is the one writer meanwhile; reads go on. */
+  async function buildAside(database: Database, request: IndexRequest): Promise<void> {
+    const builder = new QueryWorker(path)
+    const resume = file.pause()
+    try {
+      await builder.run({ kind: 'index', database: database.number, request })
+    } finally {
+      resume()
+      await builder.close()
+    }
+  }
+
+  /** The highest `seq`: about the number of documents, never less, and free to ask. */
+  function newest({ number }: { number: number }): number {
+    const [seq] = statements.get(`SELECT max(seq) FROM d${number}`).get() ?? []
+    return Number(seq ?? 0)
+  }
+
   /** Whether the main thread can afford the plan: a small table, or an index that leads to little more than the answer. */
   function isQuick(plan: Plan): boolean {
     if (isHostile(plan)) return false
-    const [last] = statements.get(`SELECT max(seq) AS seq FROM d${plan.database}`).all()
-    const atMost = (last?.seq as number | null) ?? 0
-    if (!isSqlOnly(plan)) return atMost <= SMALL_TABLE_IN_JS
-    return atMost <= SMALL_TABLE || (plan.skip + plan.limit <= SMALL_TABLE && isIndexed(statements, plan))
+    const atMost = newest({ number: plan.database })
+    const isSmall = atMost <= (isSqlOnly(plan) ? SMALL_TABLE : SMALL_TABLE_IN_JS) && atMost * plan.largest <= SMALL_SIZE
+    return isSmall || (isSqlOnly(plan) && plan.skip + plan.limit <= SMALL_TABLE && isIndexed(statements, plan))
   }
 
   function page({ texts, rest }: Found, database: Database, projection: Projection): Page<Document> {
@@ -171,7 +192,7 @@ export function createSqliteData({ directory, queryDeadline }: SqliteDataOptions
 
     async listDatabases() {
       const rows = statements.get('SELECT name FROM databases ORDER BY name').all()
-      return { names: rows.map((row) => row.name as string) }
+      return { names: rows.map(([name]) => name as string) }
     },
 
     async emptyDatabase({ db }) {
@@ -189,8 +210,7 @@ export function createSqliteData({ directory, queryDeadline }: SqliteDataOptions
 
     async createDocument({ db, id, doc }) {
       await write(db, (database) => {
-        const text = stored(id, doc)
-        put(database, doc)
+        const text = take(database, id, doc)
         const { changes } = statements
           .get(`INSERT INTO d${database.number} (id, doc) VALUES (?, jsonb(?)) ON CONFLICT (id) DO NOTHING`)
           .run(id, text)
@@ -200,9 +220,9 @@ export function createSqliteData({ directory, queryDeadline }: SqliteDataOptions
     },
 
     async retrieveDocument({ db, id }) {
-      const row = statements.get(`SELECT json(doc) AS text FROM d${find(db).number} WHERE id = ?`).get(id)
+      const row = statements.get(`SELECT json(doc) FROM d${find(db).number} WHERE id = ?`).get(id)
       if (row === undefined) throw missing(id)
-      return new JsonText(row.text as string)
+      return new JsonText(row[0] as string)
     },
 
     async updateDocument({ db, id, doc }) {
@@ -242,10 +262,9 @@ export function createSqliteData({ directory, queryDeadline }: SqliteDataOptions
           throw new HyperError('INDEX_CONFLICT', problem)
         }
         if (database.indexes.some(isSame)) return
-        await restructure(() => {
-          createIndex(file.db, database.number, request)
-          addIndex(database, request)
-        })
+        if (newest(database) <= SMALL_TABLE) await restructure(() => createIndex(file.db, database.number, request))
+        else await buildAside(database, request)
+        addIndex(database, request)
       })
       building = build.catch(() => {})
       await build
@@ -267,7 +286,7 @@ export function createSqliteData({ directory, queryDeadline }: SqliteDataOptions
 }
 
 /** A document's text: `_id` first, whatever the other members are called. */
-function stored(id: string, doc: Document): string {
+function textOf(id: string, doc: Document): string {
   const { _id, ...rest } = doc
   const text = JSON.stringify(rest)
   return `{"_id":${JSON.stringify(id)}${text === '{}' ? '' : ','}${text.slice(1)}`

@@ -82,7 +82,7 @@ export interface DataPort extends PortLifecycle {
   }): Promise<void>
   /**
    * In order, all or nothing: an element with truthy `_deleted` removes by `_id` (missing is fine), any other replaces or
-   * inserts. `_update` is dropped before storing. One result per element, same order.
+   * inserts. Each has a string `_id` (the guard sees to it). `_update` is dropped before storing. One result per element, same order.
    */
   bulkDocuments(args: { db: string; docs: Document[] }): Promise<{ results: { ok: true; id: string }[] }>
 }
@@ -119,6 +119,22 @@ const replacement = jsonObject.refine(isReplacement, {
   message: 'Replacement document must not contain atomic operators',
   params: { code: 'INVALID_ARGUMENTS' },
 })
+
+// Refinements run for what is no object, too; that is then reported as such.
+function isPlainObject(value: unknown): value is Document {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** Without ids nothing of a bulk is written (B23). */
+const bulkDocument = jsonObject
+  .refine((doc) => !isPlainObject(doc) || typeof doc._id === 'string', {
+    message: "Invalid Arguments 'docs': every document needs a string _id.",
+    params: { code: 'INVALID_ARGUMENTS' },
+  })
+  .refine((doc) => !isPlainObject(doc) || typeof doc._id !== 'string' || isStorable(doc._id), {
+    message: 'document id is not valid',
+    params: { code: 'KEY_INVALID' },
+  })
 
 // hyper-connect always sends `descending=false`; upstream reads that as true (B13).
 const switchLike = z
@@ -185,7 +201,7 @@ export const dataPort = {
     result: none,
   },
   bulkDocuments: {
-    args: z.object({ db, docs: z.array(jsonObject) }),
+    args: z.object({ db, docs: z.array(bulkDocument) }),
     result: z.object({ results: z.array(z.object({ ok: z.literal(true), id: z.string() })) }),
   },
 } satisfies PortSchemas<DataPort>
