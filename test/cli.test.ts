@@ -96,7 +96,7 @@ test('with --json stdout is one envelope, also for a mistake', async () => {
     assert.ok(code === 2 || code === 7, `${args.join(' ')}: ${code}`)
     assert.equal(error.category, 'user')
     assert.equal(error.retryable, false)
-    assert.ok(error.actions.length > 0)
+    assert.ok(error.actions.length > 0, args.join(' '))
     assert.equal(stderr, '')
   }
 })

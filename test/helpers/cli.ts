@@ -124,10 +124,10 @@ export class TestProject implements AsyncDisposable {
   /** Runs with `--json` and checks the envelope's shape. */
   async json(args: readonly string[], options: Parameters<TestProject['start']>[1] = {}) {
     const ended = await this.run([...args, '--json'], options)
-    const envelope = JSON.parse(ended.stdout) as Envelope & { data: never }
+    const envelope = JSON.parse(ended.stdout) as Envelope
     assert.equal(envelope.schemaVersion, 1)
     assert.equal(envelope.status, envelope.error === null ? 'ok' : 'error')
-    return { ...ended, envelope, data: envelope.data as Record<string, never>, error: envelope.error }
+    return { ...ended, envelope, data: envelope.data as Record<string, unknown>, error: envelope.error }
   }
 
   /** In the background, on a free port. */
