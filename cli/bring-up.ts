@@ -1,6 +1,6 @@
-/** `up` in its three forms: here in the foreground, in a process of its own, or what runs already. */
+/** `up` in its three forms: what runs already, a process of its own, or here in the foreground. */
 import type { Context } from './command.ts'
-import { resolveConfig } from './config.ts'
+import { type Resolved, resolveConfig } from './config.ts'
 import { durationOf } from './duration.ts'
 import { reportRunning } from './report-running.ts'
 import { inspect } from './running.ts'
@@ -15,51 +15,66 @@ export interface BringUpOptions {
   nano?: boolean
 }
 
+/** Resolves with the exit code, in the foreground when the sandbox has ended. */
 export async function bringUp(context: Context, { nano = false }: BringUpOptions = {}): Promise<number> {
-  const { flags, output, env } = context
+  const { flags, output } = context
   const timeoutMs = durationOf(flags, 'timeout', 60_000)
   const resolved = resolveConfig({ ...context, nano })
   for (const warning of resolved.warnings) output.warn(warning)
-  if (!isLoopback(resolved.config.listen.host))
-    output.warn(
-      `listening on ${resolved.config.listen.host}: whoever reaches this machine can read and change everything`,
-    )
+  const { host } = resolved.config.listen
+  if (!isLoopback(host))
+    output.warn(`listening on ${host}: whoever reaches this machine can read and change everything`)
 
-  if (inspect(resolved.project.stateDirectory).state !== 'stopped')
-    return await reportRunning(context, resolved, timeoutMs)
-
-  if (flags.has('detach') || flags.has('wait')) {
-    const { startDetached } = await import('./detached.ts')
-    const started = await startDetached(context, resolved, flags.toArguments(OWN_FLAGS), timeoutMs)
-    if (started === 'taken') return await reportRunning(context, resolved, timeoutMs)
-    output.report(
-      describeRun(started.run, started.emptied),
-      summaryOf(output, started.run, { cwd: context.cwd, emptied: started.emptied, created: resolved.create }),
-    )
-    return 0
+  const start = flags.has('detach') || flags.has('wait') ? startInBackground : startHere
+  // Another command may take the lock, or give it up, between our look and our start.
+  for (;;) {
+    const running = inspect(resolved.project.stateDirectory).state !== 'stopped'
+    const ended = running
+      ? await reportRunning(context, resolved, timeoutMs)
+      : await start(context, resolved, timeoutMs, nano)
+    if (typeof ended === 'number') return ended
   }
+}
 
+async function startInBackground(context: Context, resolved: Resolved, timeoutMs: number): Promise<number | 'taken'> {
+  const { startDetached } = await import('./detached.ts')
+  const started = await startDetached(context, resolved, context.flags.toArguments(OWN_FLAGS), timeoutMs)
+  if (started === 'taken') return 'taken'
+  const { run, emptied } = started
+  const text = summaryOf(context.output, run, { cwd: context.cwd, emptied, created: resolved.create })
+  context.output.report(
+    describeRun(run, emptied),
+    `${text}\n  ready in the background; stop it with: hyper-sandbox down\n`,
+  )
+  return 0
+}
+
+async function startHere(
+  context: Context,
+  resolved: Resolved,
+  timeoutMs: number,
+  nano: boolean,
+): Promise<number | 'taken'> {
+  const { flags, output, env, cwd, exit } = context
   const { runSandbox } = await import('./run-sandbox.ts')
-  const stop = listenForStop(context.exit)
   const begun = performance.now()
+  const stop = listenForStop(exit)
+  const args = flags.toArguments([...OWN_FLAGS, 'purge'])
   const ended = await runSandbox(resolved, {
     env,
-    arguments: flags.toArguments([...OWN_FLAGS, 'purge']),
+    arguments: nano ? [...args, `--only=${Object.keys(resolved.config.services).join(',')}`] : args,
     timeoutMs,
     pretty: process.stderr.isTTY === true && !output.json,
     colorize: output.lively,
     stopRequested: stop.requested,
     onShutdown: () => stop.stop('shutdown'),
     onReady: (run, emptied) => {
-      const text = summaryOf(output, run, { cwd: context.cwd, emptied, created: resolved.create })
-      output.report(
-        describeRun(run, emptied),
-        `${text}\n  ready in ${Math.round(performance.now() - begun)} ms; Ctrl-C stops it\n`,
-      )
+      const text = summaryOf(output, run, { cwd, emptied, created: resolved.create })
+      const took = Math.round(performance.now() - begun)
+      output.report(describeRun(run, emptied), `${text}\n  ready in ${took} ms; Ctrl-C stops it\n`)
     },
   })
-  if (ended === 'taken') return await reportRunning(context, resolved, timeoutMs)
-  return exitCodeOf(ended)
+  return ended === 'taken' ? 'taken' : exitCodeOf(ended)
 }
 
 function isLoopback(host: string): boolean {

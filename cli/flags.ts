@@ -43,8 +43,11 @@ export class Flags {
 
   /** The error for a value that cannot be: a mistake of usage on the line, of configuration in the environment. */
   invalid(name: string, message: string, hint?: string): HyperError {
+    const fallback = this.#line.has(name)
+      ? `See what --${name} takes with --help.`
+      : `Change or unset ${variableOf(name)}.`
     const code: ErrorCode = this.#line.has(name) ? 'USAGE' : 'CONFIG_INVALID'
-    return new HyperError(code, `${this.spelled(name)} ${message}`, hint === undefined ? {} : { hint })
+    return new HyperError(code, `${this.spelled(name)} ${message}`, { hint: hint ?? fallback })
   }
 
   /** What the line says, as arguments for another process; the environment it inherits anyway. */

@@ -1,15 +1,9 @@
 /** The sandbox's log: JSON lines in a file, always; for a person at a terminal also pretty on stderr. */
 import { renameSync, statSync } from 'node:fs'
 import { type DestinationStream, type Logger, multistream, pino } from 'pino'
+import { PRETTY } from './log-format.ts'
 
 const ROTATE_BYTES = 10 * 1024 * 1024
-
-/** How log lines look to a person, here and in `logs`. */
-export const PRETTY = {
-  translateTime: 'SYS:HH:MM:ss',
-  ignore: 'pid,hostname',
-  singleLine: true,
-} as const
 
 export async function createLogger(file: string, options: { pretty: boolean; colorize: boolean }): Promise<Logger> {
   if ((statSync(file, { throwIfNoEntry: false })?.size ?? 0) > ROTATE_BYTES) renameSync(file, `${file}.1`)

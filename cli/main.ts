@@ -9,7 +9,15 @@ import { Output } from './output.ts'
 const VERBS: Readonly<Record<string, () => Promise<Command>>> = {
   up: async () => (await import('./commands/up.ts')).up,
   down: async () => (await import('./commands/down.ts')).down,
+  restart: async () => (await import('./commands/restart.ts')).restart,
   status: async () => (await import('./commands/status.ts')).status,
+  list: async () => (await import('./commands/list.ts')).list,
+  logs: async () => (await import('./commands/logs.ts')).logs,
+  wait: async () => (await import('./commands/wait.ts')).wait,
+  purge: async () => (await import('./commands/purge.ts')).purge,
+  env: async () => (await import('./commands/env.ts')).env,
+  open: async () => (await import('./commands/open.ts')).open,
+  config: async () => (await import('./commands/config.ts')).config,
   version: async () => (await import('./commands/version.ts')).version,
 }
 
@@ -29,7 +37,7 @@ async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<nu
   const [first, ...rest] = argv
   const help = first === undefined || first === 'help' || first === '--help' || first === '-h'
   const word = help ? rest[0] : first
-  const verb = word === undefined ? undefined : (ALIASES[word] ?? word)
+  const verb = word === undefined ? undefined : (own(ALIASES, word) ?? word)
   const output = new Output({ json: argv.includes('--json'), command: verb ?? 'help', env })
   try {
     if (verb === undefined) return await overview(output)

@@ -19,7 +19,10 @@ export function parseVerb(command: Command, argv: readonly string[], env: NodeJS
   const line = new Map<string, FlagValue>()
   for (const option of program.options) {
     const value = program.getOptionValue(option.attributeName()) as FlagValue | undefined
-    if (value === '') throw new HyperError('USAGE', `${option.long} needs a value`)
+    if (value === '')
+      throw new HyperError('USAGE', `${option.long} needs a value`, {
+        hint: `See: hyper-sandbox ${command.name} --help`,
+      })
     if (value !== undefined) line.set(option.name(), value)
   }
   return { args: program.args, flags: new Flags(line, command.flags, env) }

@@ -49,6 +49,11 @@ export const projectFile = z.strictObject({
 
 export type ProjectFile = z.infer<typeof projectFile>
 
+/** JSON Schema of the project file, for editors. */
+export function projectFileSchema(): object {
+  return { title: 'hyper-sandbox.yaml', ...z.toJSONSchema(projectFile) }
+}
+
 /** What is in the file, with `.local.yaml` merged over it member by member. @throws CONFIG_INVALID with file and line */
 export function readProjectFile(file: string): ProjectFile {
   const local = file.replace(/(\.ya?ml)?$/, '.local.yaml')

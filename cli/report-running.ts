@@ -2,28 +2,30 @@
 import { HyperError } from '../server/error.ts'
 import type { Context } from './command.ts'
 import type { Resolved } from './config.ts'
-import { createInRunning, inspect, notRunning, purgeRunning, until } from './running.ts'
+import { createInRunning, inspect, purgeRunning, until } from './running.ts'
 import type { Run } from './state.ts'
 import { describeRun, summaryOf } from './summary.ts'
 
+/** `'gone'`: whoever held the project's lock gave it up without ever answering. */
 export async function reportRunning(
   { output, flags, env, cwd }: Context,
   resolved: Resolved,
   timeoutMs: number,
-): Promise<number> {
-  const { stateDirectory, projectDirectory, domain, listen } = resolved.config
+): Promise<number | 'gone'> {
+  const { stateDirectory, domain, listen } = resolved.config
   const run = await output.progress(
     'another start of this sandbox is under way',
-    until(
+    until<Run | 'gone'>(
       () => {
         const found = inspect(stateDirectory)
-        if (found.state === 'stopped') throw notRunning(projectDirectory, 'stopped while it was starting')
+        if (found.state === 'stopped') return 'gone'
         return found.state === 'running' ? found.run : undefined
       },
       timeoutMs,
       () => new HyperError('NOT_READY', `another start of this sandbox has not finished after ${timeoutMs / 1000} s`),
     ),
   )
+  if (run === 'gone') return 'gone'
   const absent = [...resolved.create, ...resolved.purge].find((kind) => !run.services.includes(kind))
   if (absent) {
     throw new HyperError('SERVICE_NOT_STARTED', `this sandbox runs already, without ${absent}`, {

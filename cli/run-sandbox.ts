@@ -59,7 +59,7 @@ export async function runSandbox(resolved: Resolved, options: RunOptions): Promi
 
     const { url, host, tcpPort, instance } = sandbox
     const ready: Run = { ...run, phase: 'ready', url, host, tcpPort, instance }
-    if (!resolved.ephemeral) writeRemembered(stateDirectory, { engine: config.engine, tcpPort, version: VERSION })
+    writeRemembered(stateDirectory, { engine: config.engine, tcpPort, version: VERSION })
     registerSandbox(options.env, config)
     writeRun(stateDirectory, ready)
     logger.info({ url, version: VERSION, services: run.services }, 'ready')

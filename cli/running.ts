@@ -98,7 +98,12 @@ async function control(
 ): Promise<unknown> {
   const response = await send(run, path, {
     method: 'POST',
-    headers: { authorization: `Bearer ${readToken(stateDirectory) ?? ''}`, 'content-type': 'application/json' },
+    headers: {
+      authorization: `Bearer ${readToken(stateDirectory) ?? ''}`,
+      'content-type': 'application/json',
+      // An idle connection of ours would hold up the shutdown it asks for.
+      connection: 'close',
+    },
     body: JSON.stringify(body),
     signal: AbortSignal.timeout(timeoutMs),
   })

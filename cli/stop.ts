@@ -1,5 +1,5 @@
 /** Stops a project's sandbox: asked over HTTP, then by signal, in the end by force. */
-import { rmSync } from 'node:fs'
+import { existsSync, rmSync } from 'node:fs'
 import { HyperError } from '../server/error.ts'
 import { acquireLock } from './lock.ts'
 import { unregisterSandbox } from './registry.ts'
@@ -33,8 +33,8 @@ export async function stopSandbox(
 
 /** Data, settings, logs: all the project's `.hyper-sandbox`. False when there was none. @throws NOT_READY when a start came between */
 export function removeEverything(stateDirectory: string, env: NodeJS.ProcessEnv): boolean {
-  const files = stateFiles(stateDirectory)
-  const lock = acquireLock(files.lock)
+  if (!existsSync(stateDirectory)) return false
+  const lock = acquireLock(stateFiles(stateDirectory).lock)
   if (!lock) throw new HyperError('NOT_READY', 'the sandbox was started again meanwhile; nothing was removed')
   lock.release()
   rmSync(stateDirectory, { recursive: true, force: true })

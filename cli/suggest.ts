@@ -3,7 +3,7 @@ import { Command, CommanderError } from 'commander'
 /** The candidate that `word` is likely a misspelling of. Commander's measure, which it uses for verbs and flags too. */
 export function suggest(word: string, candidates: readonly string[]): string | undefined {
   const program = new Command().exitOverride().configureOutput({ writeErr() {} })
-  for (const candidate of candidates) program.command(candidate).action(() => {})
+  for (const candidate of new Set(candidates)) program.command(candidate).action(() => {})
   try {
     program.helpCommand(false).parse([word], { from: 'user' })
   } catch (error) {

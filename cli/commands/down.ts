@@ -34,5 +34,6 @@ export const down: Command = {
       { stopped: stopped !== undefined, pid: stopped?.pid ?? null, forced: stopped?.forced ?? false, removed },
       removed ? `${text}; removed ${shortPath(stateDirectory, cwd)}` : text,
     )
+    return 0
   },
 }

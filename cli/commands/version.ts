@@ -9,5 +9,6 @@ export const version: Command = {
     const { VERSION } = await import('../version.ts')
     const facts = { version: VERSION, node: process.version, platform: `${process.platform}-${process.arch}` }
     output.answer(facts, `hyper-sandbox ${VERSION} (node ${facts.node}, ${facts.platform})`)
+    return 0
   },
 }

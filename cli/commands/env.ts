@@ -1,0 +1,26 @@
+import { CONFIG_FLAG, type Command, type Context, JSON_FLAG } from '../command.ts'
+
+export const env: Command = {
+  name: 'env',
+  summary: 'print what an app needs to connect, as dotenv lines',
+  flags: [CONFIG_FLAG, JSON_FLAG],
+  examples: [
+    ['env > .env', 'For hyper-connect: connect(process.env.HYPER).'],
+    ['env --json', 'The same as JSON.'],
+  ],
+  async run({ flags, output, cwd }: Context) {
+    const { findProject } = await import('../project.ts')
+    const { requireRunning } = await import('../running.ts')
+    const { connectionString } = await import('../summary.ts')
+    const project = findProject(cwd, flags.text('config'))
+    const run = requireRunning(project.stateDirectory, project.directory)
+    const variables = { HYPER: connectionString(run), HYPER_URL: run.url, HYPER_DOMAIN: run.domain }
+    output.answer(
+      variables,
+      Object.entries(variables)
+        .map(([name, value]) => `${name}=${value}`)
+        .join('\n'),
+    )
+    return 0
+  },
+}

@@ -1,0 +1,84 @@
+/** `purge`: through the running sandbox, or on the files of a stopped one while holding its lock. */
+import { existsSync } from 'node:fs'
+import { HyperError } from '../server/error.ts'
+import type { Emptied } from '../server/purge.ts'
+import type { ServiceName } from '../server/services.ts'
+import type { Context } from './command.ts'
+import { AVAILABLE, KINDS, parseKinds, type Resolved, resolveConfig } from './config.ts'
+import { confirm } from './confirm.ts'
+import { acquireLock } from './lock.ts'
+import { inspect, purgeRunning } from './running.ts'
+import { stateFiles } from './state.ts'
+import { emptiedLine } from './summary.ts'
+
+export async function purgeServices({ args, flags, output, env, cwd }: Context): Promise<number> {
+  const named = args[0] === undefined ? undefined : parseKinds(args[0], 'purge')
+  if (flags.has('all') && flags.has('domain'))
+    throw new HyperError('USAGE', '--all and --domain exclude each other', { hint: 'Leave one of them out.' })
+  const resolved = resolveConfig({ flags, env, cwd })
+  const { stateDirectory } = resolved.config
+  const found = inspect(stateDirectory)
+  const domain = flags.has('domain') || found.state !== 'running' ? resolved.config.domain : found.run.domain
+  const target = flags.has('all') ? undefined : domain
+  for (const kind of named?.filter((one) => !AVAILABLE.includes(one)) ?? [])
+    output.warn(`${kind} is not part of this version: there is nothing of it to empty`)
+  const kinds = named?.filter((one) => AVAILABLE.includes(one))
+
+  if (!flags.has('yes') && output.interactive) {
+    const where = target === undefined ? 'all domains' : `the domain '${target}'`
+    await confirm(output, `Empty ${(kinds ?? AVAILABLE).join(' and ')} of ${where} in ${resolved.project.directory}?`)
+  }
+  const request = target === undefined ? { kinds, all: true as const } : { kinds, domain: target }
+  const emptied =
+    kinds?.length === 0
+      ? []
+      : await output.progress(
+          'emptying',
+          found.state === 'stopped'
+            ? purgeStopped(resolved, kinds, target)
+            : found.state === 'running'
+              ? purgeRunning(found.run, stateDirectory, request)
+              : Promise.reject(busy()),
+        )
+  const nothing = `nothing to empty in ${target === undefined ? 'any domain' : `the domain '${target}'`}`
+  output.answer(
+    { domain: target ?? null, all: target === undefined, emptied },
+    inOrder(emptied).map(emptiedLine).join('\n') || nothing,
+  )
+  return 0
+}
+
+async function purgeStopped(
+  resolved: Resolved,
+  kinds: readonly ServiceName[] | undefined,
+  domain: string | undefined,
+): Promise<Emptied[]> {
+  const files = stateFiles(resolved.config.stateDirectory)
+  // Nothing was ever kept here: there is nothing to empty, and nothing to make.
+  if (!existsSync(files.data)) return []
+  using lock = acquireLock(files.lock)
+  if (!lock) throw busy()
+  const { closeServices, openServices } = await import('./wire.ts')
+  const { purge } = await import('../server/purge.ts')
+  const all = Object.fromEntries(AVAILABLE.map((kind) => [kind, {}]))
+  const services = await openServices({
+    ...resolved.config,
+    services: { ...all, ...resolved.config.services },
+    dataDirectory: files.data,
+  })
+  try {
+    return await purge(services, { kinds, domain })
+  } finally {
+    await closeServices(services)
+  }
+}
+
+function busy(): HyperError {
+  return new HyperError('NOT_READY', 'the sandbox is just starting or stopping', {
+    hint: 'Try again in a moment, or after: hyper-sandbox wait',
+  })
+}
+
+function inOrder(emptied: readonly Emptied[]): Emptied[] {
+  return KINDS.flatMap((kind) => emptied.filter(({ service }) => service === kind))
+}
