@@ -72,10 +72,10 @@ function readAll(payload: Readable, limit: number, declared: number): Promise<Bu
       chunks.push(chunk)
     })
     payload.on('end', () => resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks)))
-    payload.on('error', (cause) =>
-      reject(new HyperError('BAD_REQUEST', 'the request body did not arrive whole', { cause })),
-    )
-    payload.on('close', () => reject(new HyperError('BAD_REQUEST', 'the request body did not arrive whole')))
+    payload.on('error', (cause) => reject(cutShort(cause)))
+    payload.on('close', () => {
+      if (!payload.readableEnded) reject(cutShort())
+    })
   })
 }
 
@@ -148,6 +148,10 @@ function checkContents(container: object, depth: number, escapes: boolean): void
 
 function loneSurrogate(where: string): HyperError {
   return new HyperError('BAD_REQUEST', `${where} holds a lone surrogate, which is not Unicode text`)
+}
+
+function cutShort(cause?: unknown): HyperError {
+  return new HyperError('BAD_REQUEST', 'the request body did not arrive whole', { cause })
 }
 
 function tooLarge(limit: number): HyperError {

@@ -1,5 +1,5 @@
 /** The API description (OpenAPI 3.1), generated from the operations and the ports' schemas. Made when first asked for. */
-import { z } from 'zod'
+import * as z from 'zod'
 import type { Operation } from './routes/operation.ts'
 import type { ServiceName } from './services.ts'
 

@@ -2,7 +2,7 @@
  * The guard every adapter runs behind: arguments checked before, results after; opened once, on first use, a failed
  * open tried again; nothing after close; and no error but a HyperError ever leaves. Adapters can then stay naive.
  */
-import type { z } from 'zod'
+import type * as z from 'zod'
 import { HyperError } from './error.ts'
 import type { PortLifecycle, PortSchemas } from './ports/common.ts'
 import { invalidArguments, invalidReturn } from './validation.ts'

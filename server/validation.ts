@@ -2,7 +2,7 @@
  * Turns zod's findings into hyper's messages: `Invalid Arguments '<member>': <reason>.`, joined with ` | `, where the
  * member is the top-level one and the reasons are the texts of zod 3.20, which hyper's clients have seen (hyper-api §2.2).
  */
-import type { z } from 'zod'
+import type * as z from 'zod'
 import { type ErrorCode, HyperError } from './error.ts'
 
 type Issue = z.core.$ZodIssue

@@ -3,7 +3,7 @@
  *
  * An expired key is absent, everywhere and at once. A write is acknowledged only when it survives a kill of the process.
  */
-import { z } from 'zod'
+import * as z from 'zod'
 import type { Stored } from '../json-text.ts'
 import {
   jsonObject,

@@ -1,5 +1,5 @@
 /** What all ports share: lifecycle, paging, and the zod pieces their schemas are built from. */
-import { z } from 'zod'
+import * as z from 'zod'
 import type { ErrorCode } from '../error.ts'
 import { JsonText, type Stored } from '../json-text.ts'
 

@@ -4,7 +4,7 @@
  *
  * A write is acknowledged (its promise resolves) only when it survives a kill of the process.
  */
-import { z } from 'zod'
+import * as z from 'zod'
 import type { Stored } from '../json-text.ts'
 import {
   jsonObject,

@@ -3,7 +3,7 @@
  * and the API description is generated from the same list.
  */
 import type { IncomingHttpHeaders } from 'node:http'
-import type { z } from 'zod'
+import type * as z from 'zod'
 import { encode, type Stored } from '../json-text.ts'
 import type { Page } from '../ports/common.ts'
 import type { Services } from '../services.ts'

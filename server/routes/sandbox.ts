@@ -1,7 +1,7 @@
 /** What the command line asks of a running sandbox: empty services, stop (design §§6, 11). */
 import { timingSafeEqual } from 'node:crypto'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { z } from 'zod'
+import * as z from 'zod'
 import { HyperError } from '../error.ts'
 import { purge } from '../purge.ts'
 import { sendJson } from '../response.ts'
