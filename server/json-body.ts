@@ -4,7 +4,6 @@
  */
 import { isUtf8 } from 'node:buffer'
 import type { IncomingMessage } from 'node:http'
-import type { Readable } from 'node:stream'
 import { promisify } from 'node:util'
 import { gunzip, inflate } from 'node:zlib'
 import { parse as parseContentType } from 'content-type'
@@ -17,26 +16,27 @@ const decoders = { gzip: promisify(gunzip), deflate: promisify(inflate) }
 
 type JsonContainer = Record<string, unknown> | unknown[]
 
-/** @param limit bytes, inclusive */
-export async function readJsonBody(request: IncomingMessage, payload: Readable, limit: number): Promise<JsonContainer> {
+/**
+ * @param limit bytes, inclusive; what is left unread, Node discards once the answer is sent
+ * @throws BAD_REQUEST, PAYLOAD_TOO_LARGE, UNSUPPORTED_MEDIA
+ */
+export async function readJsonBody(request: IncomingMessage, limit: number): Promise<JsonContainer> {
   const charset = readableCharset(request.headers['content-type'])
   if (charset === undefined) {
-    payload.resume()
     return {}
   }
   const encoding = (request.headers['content-encoding'] ?? 'identity').toLowerCase()
   if (encoding !== 'identity' && encoding !== 'gzip' && encoding !== 'deflate') {
-    payload.resume()
     throw new HyperError('UNSUPPORTED_MEDIA', `unsupported content encoding "${encoding}"`)
   }
   const declared = Number(request.headers['content-length'] ?? 0)
-  const raw = await readAll(payload, limit, declared)
+  const raw = await readAll(request, limit, declared)
   const bytes = encoding === 'identity' ? raw : await decompress(raw, encoding, limit)
   if (bytes.length === 0) return {}
   return parseContainer(decodeText(bytes, charset))
 }
 
-/** The charset to read with, or undefined when the body is not to be read. Exported media types are not looked at. */
+/** The charset to read with, or undefined when the body is not to be read. */
 function readableCharset(header: string | undefined): string | undefined {
   if (header === undefined || header === '') return undefined
   if (header === 'application/json') return 'utf-8'
@@ -52,29 +52,27 @@ function readableCharset(header: string | undefined): string | undefined {
   return charset
 }
 
-function readAll(payload: Readable, limit: number, declared: number): Promise<Buffer> {
+function readAll(request: IncomingMessage, limit: number, declared: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     if (declared > limit) {
-      payload.resume()
       reject(tooLarge(limit))
       return
     }
     const chunks: Buffer[] = []
     let size = 0
-    payload.on('data', (chunk: Buffer) => {
+    request.on('data', (chunk: Buffer) => {
       size += chunk.length
       if (size > limit) {
-        payload.removeAllListeners('data')
-        payload.resume()
+        request.removeAllListeners('data').resume()
         reject(tooLarge(limit))
         return
       }
       chunks.push(chunk)
     })
-    payload.on('end', () => resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks)))
-    payload.on('error', (cause) => reject(cutShort(cause)))
-    payload.on('close', () => {
-      if (!payload.readableEnded) reject(cutShort())
+    request.on('end', () => resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks)))
+    request.on('error', (cause) => reject(cutShort(cause)))
+    request.on('close', () => {
+      if (!request.readableEnded) reject(cutShort())
     })
   })
 }
