@@ -13,23 +13,31 @@ import { HyperError } from './error.ts'
 /** MongoDB's servers refuse documents nested deeper, so no engine of ours stores what the other could not. */
 const MAX_DEPTH = 200
 
+/** How much more than a body's limit is still taken in: a client that is cut off while it sends never reads the answer. */
+const DRAIN_BYTES = 64 * 1024 * 1024
+
 const decoders = { gzip: promisify(gunzip), deflate: promisify(inflate) }
+
+type Encoding = 'identity' | keyof typeof decoders
 
 type JsonContainer = Record<string, unknown> | unknown[]
 
 /** @param limit bytes, inclusive */
 export async function readJsonBody(request: IncomingMessage, payload: Readable, limit: number): Promise<JsonContainer> {
-  const charset = readableCharset(request.headers['content-type'])
-  if (charset === undefined) {
-    payload.resume()
-    return {}
-  }
-  const encoding = (request.headers['content-encoding'] ?? 'identity').toLowerCase()
-  if (encoding !== 'identity' && encoding !== 'gzip' && encoding !== 'deflate') {
-    payload.resume()
-    throw new HyperError('UNSUPPORTED_MEDIA', `unsupported content encoding "${encoding}"`)
-  }
   const declared = Number(request.headers['content-length'] ?? 0)
+  let charset: string | undefined
+  let encoding: Encoding
+  try {
+    charset = readableCharset(request.headers['content-type'])
+    if (charset === undefined) {
+      payload.resume()
+      return {}
+    }
+    encoding = readableEncoding(request.headers['content-encoding'])
+  } catch (error) {
+    await readAll(payload, 0, declared).catch(() => {})
+    throw error
+  }
   const raw = await readAll(payload, limit, declared)
   const bytes = encoding === 'identity' ? raw : await decompress(raw, encoding, limit)
   if (bytes.length === 0) return {}
@@ -52,26 +60,39 @@ function readableCharset(header: string | undefined): string | undefined {
   return charset
 }
 
+function readableEncoding(header = 'identity'): Encoding {
+  const encoding = header.toLowerCase()
+  if (encoding === 'identity' || encoding === 'gzip' || encoding === 'deflate') return encoding
+  throw new HyperError('UNSUPPORTED_MEDIA', `unsupported content encoding "${encoding}"`)
+}
+
 function readAll(payload: Readable, limit: number, declared: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {
-    if (declared > limit) {
-      payload.resume()
-      reject(tooLarge(limit))
-      return
-    }
     const chunks: Buffer[] = []
     let size = 0
-    payload.on('data', (chunk: Buffer) => {
+    const take = (chunk: Buffer) => {
       size += chunk.length
-      if (size > limit) {
-        payload.removeAllListeners('data')
-        payload.resume()
-        reject(tooLarge(limit))
+      if (size <= limit) {
+        chunks.push(chunk)
         return
       }
-      chunks.push(chunk)
+      chunks.length = 0
+      if (size > limit + DRAIN_BYTES) giveUp()
+    }
+    const giveUp = () => {
+      payload.off('data', take)
+      payload.resume()
+      reject(tooLarge(limit))
+    }
+    if (declared > limit + DRAIN_BYTES) {
+      giveUp()
+      return
+    }
+    payload.on('data', take)
+    payload.on('end', () => {
+      if (size > limit) reject(tooLarge(limit))
+      else resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks))
     })
-    payload.on('end', () => resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks)))
     payload.on('error', (cause) =>
       reject(new HyperError('BAD_REQUEST', 'the request body did not arrive whole', { cause })),
     )
@@ -79,7 +100,7 @@ function readAll(payload: Readable, limit: number, declared: number): Promise<Bu
   })
 }
 
-async function decompress(bytes: Buffer, encoding: 'gzip' | 'deflate', limit: number): Promise<Buffer> {
+async function decompress(bytes: Buffer, encoding: keyof typeof decoders, limit: number): Promise<Buffer> {
   if (bytes.length === 0) return bytes
   try {
     return await decoders[encoding](bytes, { maxOutputLength: limit })

@@ -52,6 +52,7 @@ export const bodyCases = [
     answers(await onData('GET', '/x'), 200, { _id: 'x' })
     answers(await onCache('PUT', '/k', { body: '{bad' }), 200, { ok: true })
     answers(await onCache('GET', '/k'), 200, {})
+    answers(await onData('PUT', '/y', { headers: { 'content-encoding': 'br' }, body: 'x' }), 200, { ok: true, id: 'y' })
   }),
   ...inDomain('hyper-api 1.6: an invalid media type means no body', async ({ onData }) => {
     for (const type of ['garbage', 'a/b/c', '/', 'application/', ';', 'text plain']) {
@@ -202,6 +203,17 @@ export const bodyCases = [
     answers(await domain.onData('POST', '', { headers: JSON_TYPE, body: nested(90) }), 201, { ok: true, id: 'deep' })
     assert.equal((await domain.onData('GET', '/deep')).text, nested(90))
   }),
+  ...inDomain(
+    'hyper-api 1.6, 9.6: a refused body is taken in, so that its sender reads the answer',
+    async ({ onData }) => {
+      const body = 'x'.repeat(20 * MIB)
+      refuses(await onData('POST', '', { headers: JSON_TYPE, body }), 413)
+      refuses(await onData('POST', '', { headers: JSON_TYPE, chunks: [body] }), 413)
+      refuses(await onData('POST', '', { headers: { 'content-type': 'text/plain; charset=latin1' }, body }), 415)
+      refuses(await onData('POST', '', { headers: { ...JSON_TYPE, 'content-encoding': 'br' }, body }), 415)
+      refuses(await onData('GET', '/nope', { headers: JSON_TYPE, body }), 404)
+    },
+  ),
   ...inDomain('hyper-api 1.6: chunked bodies work', async ({ onData }) => {
     const reply = await onData('POST', '', {
       headers: JSON_TYPE,
