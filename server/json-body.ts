@@ -12,25 +12,33 @@ import { HyperError } from './error.ts'
 /** MongoDB's servers refuse documents nested deeper, so no engine of ours stores what the other could not. */
 const MAX_DEPTH = 200
 
+const MEDIA_TYPE = /^[\w!#$%&'*+.^`|~-]+\/[\w!#$%&'*+.^`|~-]+\s*(?:;|$)/
+
+/** How much more than a body's limit is still taken in: a client that is cut off while it sends never reads the answer. */
+const DRAIN_BYTES = 64 * 1024 * 1024
+
 const decoders = { gzip: promisify(gunzip), deflate: promisify(inflate) }
+
+type Encoding = 'identity' | keyof typeof decoders
 
 type JsonContainer = Record<string, unknown> | unknown[]
 
 /**
- * @param limit bytes, inclusive; what is left unread, Node discards once the answer is sent
+ * @param limit bytes, inclusive
  * @throws BAD_REQUEST, PAYLOAD_TOO_LARGE, UNSUPPORTED_MEDIA
  */
 export async function readJsonBody(request: IncomingMessage, limit: number): Promise<JsonContainer> {
-  const charset = readableCharset(request.headers['content-type'])
-  if (charset === undefined) {
-    return {}
+  let charset: string | undefined
+  let encoding: Encoding
+  try {
+    charset = readableCharset(request.headers['content-type'])
+    if (charset === undefined) return {}
+    encoding = readableEncoding(request.headers['content-encoding'])
+  } catch (error) {
+    await readAll(request, 0).catch(() => {})
+    throw error
   }
-  const encoding = (request.headers['content-encoding'] ?? 'identity').toLowerCase()
-  if (encoding !== 'identity' && encoding !== 'gzip' && encoding !== 'deflate') {
-    throw new HyperError('UNSUPPORTED_MEDIA', `unsupported content encoding "${encoding}"`)
-  }
-  const declared = Number(request.headers['content-length'] ?? 0)
-  const raw = await readAll(request, limit, declared)
+  const raw = await readAll(request, limit)
   const bytes = encoding === 'identity' ? raw : await decompress(raw, encoding, limit)
   if (bytes.length === 0) return {}
   return parseContainer(decodeText(bytes, charset))
@@ -40,36 +48,46 @@ export async function readJsonBody(request: IncomingMessage, limit: number): Pro
 function readableCharset(header: string | undefined): string | undefined {
   if (header === undefined || header === '') return undefined
   if (header === 'application/json') return 'utf-8'
-  let charset: string | undefined
-  try {
-    charset = parseContentType(header).parameters.charset?.toLowerCase() ?? 'utf-8'
-  } catch {
-    return undefined
-  }
+  if (!MEDIA_TYPE.test(header)) return undefined
+  const charset = parseContentType(header).parameters.charset?.toLowerCase() ?? 'utf-8'
   if (!charset.startsWith('utf-')) {
     throw new HyperError('UNSUPPORTED_MEDIA', `unsupported charset "${charset.toUpperCase()}"`)
   }
   return charset
 }
 
-function readAll(request: IncomingMessage, limit: number, declared: number): Promise<Buffer> {
+function readableEncoding(header = 'identity'): Encoding {
+  const encoding = header.toLowerCase()
+  if (encoding === 'identity' || encoding === 'gzip' || encoding === 'deflate') return encoding
+  throw new HyperError('UNSUPPORTED_MEDIA', `unsupported content encoding "${encoding}"`)
+}
+
+function readAll(request: IncomingMessage, limit: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {
-    if (declared > limit) {
-      reject(tooLarge(limit))
-      return
-    }
     const chunks: Buffer[] = []
     let size = 0
-    request.on('data', (chunk: Buffer) => {
+    const take = (chunk: Buffer) => {
       size += chunk.length
-      if (size > limit) {
-        request.removeAllListeners('data').resume()
-        reject(tooLarge(limit))
+      if (size <= limit) {
+        chunks.push(chunk)
         return
       }
-      chunks.push(chunk)
+      chunks.length = 0
+      if (size > limit + DRAIN_BYTES) giveUp()
+    }
+    const giveUp = () => {
+      request.off('data', take)
+      reject(tooLarge(limit))
+    }
+    if (Number(request.headers['content-length'] ?? 0) > limit + DRAIN_BYTES) {
+      giveUp()
+      return
+    }
+    request.on('data', take)
+    request.on('end', () => {
+      if (size > limit) reject(tooLarge(limit))
+      else resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks))
     })
-    request.on('end', () => resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks)))
     request.on('error', (cause) => reject(cutShort(cause)))
     request.on('close', () => {
       if (!request.readableEnded) reject(cutShort())
@@ -77,7 +95,7 @@ function readAll(request: IncomingMessage, limit: number, declared: number): Pro
   })
 }
 
-async function decompress(bytes: Buffer, encoding: 'gzip' | 'deflate', limit: number): Promise<Buffer> {
+async function decompress(bytes: Buffer, encoding: keyof typeof decoders, limit: number): Promise<Buffer> {
   if (bytes.length === 0) return bytes
   try {
     return await decoders[encoding](bytes, { maxOutputLength: limit })
