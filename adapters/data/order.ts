@@ -26,10 +26,10 @@ export function indexExpression(path: Path): string {
 }
 
 /**
- * The ORDER BY of `keys`, or undefined when SQL would order them otherwise. Ties go by age, in the direction of the last
- * key, so that an index gives the whole order either way it is read.
+ * The ORDER BY of `keys`, or undefined when SQL would order them otherwise. Ties go by age; callers let the last key asked
+ * for decide its direction, so that an index gives the whole order either way it is read.
  */
-export function compileOrder(keys: readonly SortKey[], shape: Shape): string | undefined {
+export function compileOrder(keys: readonly SortKey[], shape: Shape, newestFirst = false): string | undefined {
   const terms: string[] = []
   for (const { path, descending } of keys) {
     const direction = descending ? ' DESC' : ''
@@ -39,7 +39,7 @@ export function compileOrder(keys: readonly SortKey[], shape: Shape): string | u
     if (types & BOOLEAN) terms.push(`json_type(doc, ${sqlPath(path)}) IN ('true', 'false') IS TRUE${direction}`)
     terms.push(`${indexExpression(path)}${direction}`)
   }
-  return [...terms, keys.at(-1)?.descending ? 'seq DESC' : 'seq'].join(', ')
+  return [...terms, newestFirst ? 'seq DESC' : 'seq'].join(', ')
 }
 
 export interface Ranked {

@@ -4,7 +4,7 @@ import { type Condition, isUnbounded } from './condition.ts'
 import { compileConjuncts } from './filter.ts'
 import { compileOrder, parseOrder, type SortKey } from './order.ts'
 import { parseSelector } from './selector.ts'
-import type { Shape } from './shape.ts'
+import { ARRAY, type Shape } from './shape.ts'
 import { Sql } from './sql.ts'
 
 const DEFAULT_LIMIT = 25
@@ -64,7 +64,9 @@ export function makePlan(
   const conjuncts = filters.map((filter) => filter.sql).filter((part) => part.text !== 'TRUE')
   const where = Sql.join(conjuncts, ' AND ')
   const implied = impliedFilters(query.condition, database.partialFilters)
-  const orderBy = query.sort.length === 0 ? undefined : compileOrder(query.sort, shape)
+  const pinned = pinnedPaths(query.condition, shape)
+  const varying = query.sort.filter(({ path }) => !pinned.has(path.join('.')))
+  const orderBy = query.sort.length === 0 ? undefined : compileOrder(varying, shape, query.sort.at(-1)?.descending)
   return {
     database: database.number,
     shapeVersion: shape.version,
@@ -87,6 +89,17 @@ export function isSqlOnly(plan: Plan): boolean {
 /** Whether only a worker thread may run it whatever the size. */
 export function isHostile(plan: Plan): boolean {
   return plan.condition !== undefined && isUnbounded(plan.condition)
+}
+
+/** Paths that equal one value in all documents found: SQLite does not see that they need no sorting. */
+function pinnedPaths(condition: Condition, shape: Shape): Set<string> {
+  const pinned = new Set<string>()
+  for (const part of topLevel(condition)) {
+    if (part.kind !== 'field' || part.test.op !== 'eq' || typeof part.test.value === 'object') continue
+    const types = shape.at(part.path)
+    if (types !== undefined && !(types & ARRAY)) pinned.add(part.path.join('.'))
+  }
+  return pinned
 }
 
 /** SQLite uses a partial index only for a query that spells out the index's own WHERE. */

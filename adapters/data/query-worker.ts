@@ -23,6 +23,9 @@ export type Answer =
   | { kind: 'gone' }
   | { kind: 'failed'; code: ErrorCode; message: string }
 
+// Not the process's own flags: some (`--input-type`) forbid a file. Node 22 warns that node:sqlite is experimental.
+const EXEC_ARGV = ['--disable-warning=ExperimentalWarning']
+
 interface Job {
   task: Task
   resolve(answer: Answer): void
@@ -80,7 +83,7 @@ export class QueryWorker {
   }
 
   #start(): Worker {
-    const thread = new Worker(ENTRY, { workerData: this.#settings })
+    const thread = new Worker(ENTRY, { workerData: this.#settings, execArgv: EXEC_ARGV })
     thread.on('message', (answer: Answer) => {
       if (answer.kind === 'failed') this.#running?.reject(new HyperError(answer.code, answer.message))
       else this.#running?.resolve(answer)
