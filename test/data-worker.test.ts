@@ -9,7 +9,7 @@ import { pathToFileURL } from 'node:url'
 import { createSqliteData } from '../adapters/data/sqlite.ts'
 import { decode } from '../server/json-text.ts'
 import { collect } from '../server/ports/common.ts'
-import type { DataPort, Document } from '../server/ports/data.ts'
+import type { DataPort, DataQuery, Document } from '../server/ports/data.ts'
 
 const db = 'd'
 /** Backtracks for longer than anyone waits on the documents of `hostile`. */
@@ -135,6 +135,68 @@ test('a document nested too deeply is refused, and the writes beside it are not'
   assert.equal(tooDeep?.status === 'rejected' && tooDeep.reason.code, 'INVALID_ARGUMENTS')
   await assert.rejects(data.updateDocument({ db, id: 'deeper', doc: deep(50_000) }), { code: 'INVALID_ARGUMENTS' })
   assert.deepEqual((await ids(data, {})).sort(), ['beside', 'fine'])
+})
+
+test('queries made to break something are answered, or refused by name', async (t) => {
+  const data = await open(t, { queryDeadline: 1_000 })
+  await data.bulkDocuments({ db, docs: [...many(30, (n) => ({ n, s: 'a'.repeat(40) })), { _id: 'q', 'q"t': 1 }] })
+  const outcome = async (query: DataQuery): Promise<unknown> =>
+    data.queryDocuments({ db, query }).then(
+      async (page) => (await collect(page)).length,
+      (error) => error.code,
+    )
+  const nested = (levels: number, wrap: (inner: unknown) => unknown): Record<string, unknown> => {
+    let value: unknown = { n: 1 }
+    for (let i = 0; i < levels; i++) value = wrap(value)
+    return value as Record<string, unknown>
+  }
+  const range = Array.from({ length: 20_000 }, (_, n) => n)
+  const doubled = {
+    $reduce: { input: { $range: [0, 60] }, initialValue: [1], in: { $concatArrays: ['$$value', '$$value'] } },
+  }
+  const expected: [unknown, DataQuery][] = [
+    [25, { selector: { $or: range.map((n) => ({ n })) } }],
+    [0, { selector: { $and: range.map((n) => ({ n })) } }],
+    [25, { selector: { n: { $in: range } } }],
+    [6, { selector: { n: { $nin: range.slice(5) } }, limit: 100 }],
+    [1, { selector: nested(90, (inner) => ({ $and: [inner] })) }],
+    ['QUERY_INVALID', { selector: nested(5_000, (inner) => ({ $or: [inner] })) }],
+    ['QUERY_INVALID', { selector: { n: nested(5_000, (inner) => ({ $not: inner })) } }],
+    ['QUERY_INVALID', { selector: { n: nested(5_000, (inner) => [inner]) } }],
+    ['QUERY_INVALID', { selector: { ['a.'.repeat(5_000)]: 1 } }],
+    [0, { selector: { ['x'.repeat(1_000_000)]: 1 } }],
+    [25, { sort: ['x'.repeat(1_000_000)] }],
+    ['QUERY_INVALID', { sort: range.map((n) => `f${n}`) }],
+    [1, { selector: { 'q"t': 1 }, sort: ['q"t'] }],
+    [0, { skip: 1e300 }],
+    [31, { limit: 1e300 }],
+    ['QUERY_INVALID', { selector: { s: { $regex: '('.repeat(40_000) } } }],
+    ['QUERY_INVALID', { selector: { s: { $regex: '['.repeat(30_000), $options: 'x' } } }],
+    [0, { selector: { s: { $regex: '(?:(?:a{1000}){1000}){1000}' } } }],
+    ['QUERY_TIMEOUT', { selector: { s: { $regex: '^(a|a)+$' }, n: 1, $or: [{ s: { $regex: '^(a|aa)+b$' } }] } }],
+    ['QUERY_TIMEOUT', { selector: { $jsonSchema: { properties: { s: { pattern: '^(a+)+b$' } } } } }],
+    ['QUERY_INVALID', { selector: { $jsonSchema: { $async: true } } }],
+    ['QUERY_INVALID', { selector: { $jsonSchema: { $ref: 'http://127.0.0.1/x' } } }],
+    ['QUERY_INVALID', { selector: { $expr: { $range: [0, 1e9] } } }],
+    ['QUERY_INVALID', { selector: { $expr: { $map: { input: { $range: [0, 1e5] }, in: { $range: [0, 1e5] } } } } }],
+    ['QUERY_INVALID', { selector: { $expr: doubled } }],
+    [25, { selector: { $expr: { $eq: [{ $size: { $range: [0, 1_000] } }, 1_000] } } }],
+    ['QUERY_INVALID', { selector: { $expr: '$__proto__.x' } }],
+    ['QUERY_INVALID', { selector: { $expr: { $add: [{ $toInt: 'x' }, 1] } } }],
+    ['QUERY_INVALID', { selector: { $expr: '$$nope' } }],
+  ]
+  for (const [i, [result, query]] of expected.entries()) {
+    assert.equal(await outcome(query), result, `query ${i}`)
+  }
+  await data.indexDocuments({ db, name: 'q', fields: ['q"t'] })
+  await assert.rejects(data.indexDocuments({ db, name: 'w', fields: range.map((n) => `f${n}`) }), {
+    code: 'QUERY_INVALID',
+  })
+  const wide = { $or: range.map((n) => ({ n })) }
+  await assert.rejects(data.indexDocuments({ db, name: 'p', fields: ['n'], partialFilter: wide }), {
+    code: 'QUERY_INVALID',
+  })
+  assert.deepEqual(await ids(data, { 'q"t': 1 }), ['q'])
 })
 
 test('an idle worker keeps no process alive', (t) => {

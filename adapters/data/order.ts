@@ -5,6 +5,9 @@ import { isNameable, type Path, parseFieldName, sqlPath } from './path.ts'
 import { ARRAY, BOOLEAN, INEXACT_NUMBER, OBJECT, type Shape } from './shape.ts'
 import { compare, typeRank, valuesAt } from './values.ts'
 
+/** MongoDB's own limit. */
+const MAX_KEYS = 32
+
 export interface SortKey {
   path: Path
   descending: boolean
@@ -12,6 +15,9 @@ export interface SortKey {
 
 /** @throws QUERY_INVALID */
 export function parseOrder(fields: FieldOrder): SortKey[] {
+  if (fields.length > MAX_KEYS) {
+    throw new HyperError('QUERY_INVALID', `a sort or an index has at most ${MAX_KEYS} fields`)
+  }
   return fields.map((field) => {
     if (typeof field === 'string') return { path: parseFieldName(field), descending: false }
     const [first] = Object.entries(field)

@@ -9,6 +9,9 @@ import { Sql } from './sql.ts'
 
 const DEFAULT_LIMIT = 25
 
+/** Longer conditions are left to JavaScript: SQLite limits how deep and wide an expression may be. */
+export const MAX_SQL_LENGTH = 20_000
+
 /** A query, checked; independent of any database. */
 export interface ParsedQuery {
   condition: Condition
@@ -50,9 +53,13 @@ export function parseQuery(query: DataQuery): ParsedQuery {
   return {
     condition: parseSelector(query.selector ?? {}),
     sort: parseOrder(query.sort ?? []),
-    skip: Math.trunc(query.skip ?? 0),
-    limit: Math.abs(Math.trunc(query.limit ?? 0)) || DEFAULT_LIMIT,
+    skip: whole(query.skip ?? 0),
+    limit: whole(Math.abs(query.limit ?? 0)) || DEFAULT_LIMIT,
   }
+}
+
+function whole(number: number): number {
+  return Math.min(Math.trunc(number), Number.MAX_SAFE_INTEGER)
 }
 
 export function makePlan(
@@ -61,7 +68,10 @@ export function makePlan(
 ): Plan {
   const { shape } = database
   const filters = compileConjuncts(query.condition, shape)
-  const conjuncts = filters.map((filter) => filter.sql).filter((part) => part.text !== 'TRUE')
+  const parts = filters.map((filter) => filter.sql).filter((part) => part.text !== 'TRUE')
+  const isLong = parts.reduce((length, part) => length + part.text.length, 0) > MAX_SQL_LENGTH
+  const conjuncts = isLong ? [] : parts
+  const isExact = !isLong && filters.every((filter) => filter.exact)
   const where = Sql.join(conjuncts, ' AND ')
   const implied = impliedFilters(query.condition, database.partialFilters)
   const pinned = pinnedPaths(query.condition, shape)
@@ -73,7 +83,7 @@ export function makePlan(
     where: [where.text, ...implied].filter((text) => text !== '').join(' AND ') || 'TRUE',
     params: where.params,
     conjuncts: conjuncts.length,
-    condition: filters.every((filter) => filter.exact) ? undefined : query.condition,
+    condition: isExact ? undefined : query.condition,
     orderBy,
     sort: orderBy === undefined && query.sort.length > 0 ? query.sort : undefined,
     skip: query.skip,
