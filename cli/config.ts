@@ -92,7 +92,9 @@ function givenTcpPort(flags: Flags, env: NodeJS.ProcessEnv): number | undefined 
   const parsed = tcpPort.safeParse(/^\d+$/.test(given) ? Number(given) : Number.NaN)
   if (parsed.success) return parsed.data
   const message = `must be a number from 0 to 65535, not '${given}'`
-  throw flags.has('port') ? flags.invalid('port', message) : new HyperError('CONFIG_INVALID', `PORT ${message}`)
+  throw flags.has('port')
+    ? flags.invalid('port', message)
+    : new HyperError('CONFIG_INVALID', `PORT ${message}`, { hint: 'Change or unset PORT.' })
 }
 
 function checked<S extends z.ZodType>(flags: Flags, name: string, schema: S): z.infer<S> | undefined {

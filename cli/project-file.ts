@@ -20,7 +20,7 @@ export const tcpPort = z
   .min(0, 'must be a number from 0 to 65535')
   .max(65535, 'must be a number from 0 to 65535')
 
-const service = z.union([z.boolean(), z.strictObject({ adapter: z.string().min(1).optional() })])
+const service = z.union([z.boolean(), z.strictObject({ adapter: z.string().min(1, 'must not be empty').optional() })])
 
 export const projectFile = z.strictObject({
   name: sandboxName.optional().describe('Name of the sandbox. Default: directory name and a hash of its path.'),
@@ -28,10 +28,16 @@ export const projectFile = z.strictObject({
   engine: engineName.optional().describe('What the services run on. Default: auto.'),
   listen: z
     .strictObject({
-      host: z.string().min(1).optional().describe('Address to listen on. Default: 127.0.0.1.'),
+      host: z.string().min(1, 'must not be empty').optional().describe('Address to listen on. Default: 127.0.0.1.'),
       port: tcpPort.optional().describe('TCP port; 0 takes a free one, remembered. Default: 6363.'),
-      allowed_hosts: z.array(z.string().min(1)).optional().describe('Host names answered besides local ones.'),
-      allowed_origins: z.array(z.string().min(1)).optional().describe('Browser origins allowed besides local ones.'),
+      allowed_hosts: z
+        .array(z.string().min(1, 'must not be empty'))
+        .optional()
+        .describe('Host names answered besides local ones.'),
+      allowed_origins: z
+        .array(z.string().min(1, 'must not be empty'))
+        .optional()
+        .describe('Browser origins allowed besides local ones.'),
     })
     .optional(),
   services: z
@@ -103,9 +109,9 @@ function explain(file: string, document: Document, lines: LineCounter, issue: z.
 }
 
 function sentence(issue: z.core.$ZodIssue): string {
+  if (!issue.message.startsWith('Invalid input')) return issue.message
   if (issue.code === 'invalid_type') return `must be ${issue.expected === 'record' ? 'object' : issue.expected}`
   if (issue.code === 'invalid_value') return `must be one of ${issue.values.join(', ')}`
-  if (issue.code === 'too_small' && issue.origin === 'string') return 'must not be empty'
   return issue.message
 }
 

@@ -24,6 +24,12 @@ export async function purgeServices({ args, flags, output, env, cwd }: Context):
     output.warn(`${kind} is not part of this version: there is nothing of it to empty`)
   const kinds = named?.filter((one) => AVAILABLE.includes(one))
 
+  const off = found.state === 'running' && kinds?.find((kind) => !found.run.services.includes(kind))
+  if (off)
+    throw new HyperError('SERVICE_NOT_STARTED', `this sandbox runs without ${off}, so that cannot be emptied now`, {
+      hint: `Stop it with: hyper-sandbox down; then purge again, which works on a stopped one.`,
+    })
+
   if (!flags.has('yes') && output.interactive) {
     const where = target === undefined ? 'all domains' : `the domain '${target}'`
     await confirm(output, `Empty ${(kinds ?? AVAILABLE).join(' and ')} of ${where} in ${resolved.project.directory}?`)
