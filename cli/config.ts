@@ -8,7 +8,7 @@ import { HyperError } from '../server/error.ts'
 import { isServiceName, type ServiceName } from '../server/services.ts'
 import type { Flags } from './flags.ts'
 import { findProject, type Project } from './project.ts'
-import { domainName, engineName, type ProjectFile, readProjectFile, tcpPort } from './project-file.ts'
+import { domainName, engineName, type ProjectFile, tcpPort } from './project-file.ts'
 import { readRemembered } from './state.ts'
 import { didYouMean } from './suggest.ts'
 import type { SandboxConfig } from './wire.ts'
@@ -45,10 +45,10 @@ export interface ConfigSource {
 }
 
 /** @throws HyperError USAGE for a flag, CONFIG_INVALID for the environment or the project file, ENGINE_UNAVAILABLE */
-export function resolveConfig(source: ConfigSource): Resolved {
+export async function resolveConfig(source: ConfigSource): Promise<Resolved> {
   const { flags, env } = source
   const project = findProject(source.cwd, flags.text('config'))
-  const file: ProjectFile = project.file === undefined ? {} : readProjectFile(project.file)
+  const file: ProjectFile = project.file === undefined ? {} : await readFile(project.file)
   const remembered = readRemembered(project.stateDirectory)
   const warnings: string[] = []
 
@@ -83,6 +83,12 @@ export function resolveConfig(source: ConfigSource): Resolved {
     purge: purgeKinds(flags, running),
     warnings,
   }
+}
+
+/** The YAML parser is loaded only where there is something to parse. */
+async function readFile(file: string): Promise<ProjectFile> {
+  const { readProjectFile } = await import('./read-project-file.ts')
+  return readProjectFile(file)
 }
 
 /** Flag, its variable, or `PORT`, which hosting platforms and hyper nano know. */

@@ -15,7 +15,7 @@ export async function purgeServices({ args, flags, output, env, cwd }: Context):
   const named = args[0] === undefined ? undefined : parseKinds(args[0], 'purge')
   if (flags.has('all') && flags.has('domain'))
     throw new HyperError('USAGE', '--all and --domain exclude each other', { hint: 'Leave one of them out.' })
-  const resolved = resolveConfig({ flags, env, cwd })
+  const resolved = await resolveConfig({ flags, env, cwd })
   const { stateDirectory } = resolved.config
   const found = inspect(stateDirectory)
   const domain = flags.has('domain') || found.state !== 'running' ? resolved.config.domain : found.run.domain
