@@ -220,6 +220,7 @@ export function createSqliteData({ directory, queryDeadline }: SqliteDataOptions
     },
 
     async retrieveDocument({ db, id }) {
+      file.holdReads()
       const row = statements.get(`SELECT json(doc) FROM d${find(db).number} WHERE id = ?`).get(id)
       if (row === undefined) throw missing(id)
       return new JsonText(row[0] as string)
@@ -243,6 +244,7 @@ export function createSqliteData({ directory, queryDeadline }: SqliteDataOptions
     },
 
     async queryDocuments({ db, query }) {
+      file.holdReads()
       const database = find(db)
       const projection = parseProjection(query.fields)
       return page(await run(db, parseQuery(query)), database, projection)
