@@ -40,7 +40,7 @@ export async function showLogs({ flags, output, cwd, env }: Context): Promise<nu
   if (!flags.has('follow')) return 0
 
   // What the sandbox wrote before it ended is read after it is seen to have ended.
-  for (let running = true; running; ) {
+  for (let running = true; running && !process.stdout.destroyed; ) {
     running = inspect(project.stateDirectory).state !== 'stopped'
     for await (const line of reader.lines()) show(line)
     if (running) await sleep(POLL_MS)

@@ -10,8 +10,15 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Envelope } from '../../cli/output.ts'
 import { leaks, processesMarked } from './leaks.ts'
 
-/** Another file to run instead, such as the one of an installed package. */
-const ENTRY = resolve(process.env.HYPER_TEST_CLI ?? join(import.meta.dirname, '../../cli/main.ts'))
+/** The package under test: this checkout, or an installed one named by `HYPER_TEST_PACKAGE`. */
+const INSTALLED = process.env.HYPER_TEST_PACKAGE
+const PACKAGE = resolve(INSTALLED ?? join(import.meta.dirname, '../..'))
+
+export const ENTRY = join(PACKAGE, INSTALLED ? 'cli/launcher.cjs' : 'cli/main.ts')
+
+export function packageFile(name: string): string {
+  return join(PACKAGE, name)
+}
 
 const PATIENCE_MS = 30_000
 
