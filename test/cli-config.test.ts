@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { mkdirSync, readFileSync } from 'node:fs'
-import { test } from 'node:test'
-import { packageFile, TestProject } from './helpers/cli.ts'
+import { packageFile, TestProject, test } from './helpers/cli.ts'
 
 type Config = {
   name: string

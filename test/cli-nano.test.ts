@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
-import { get, packageFile, post, type Started, TestProject } from './helpers/cli.ts'
+import { get, packageFile, post, type Started, TestProject, test } from './helpers/cli.ts'
 
 const NANO = packageFile('cli/nano.cjs')
 

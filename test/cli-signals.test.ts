@@ -2,8 +2,7 @@ import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { connect } from 'node:net'
-import { test } from 'node:test'
-import { accepts, ENTRY, eventually, get, post, type Started, TestProject } from './helpers/cli.ts'
+import { accepts, ENTRY, eventually, get, post, type Started, TestProject, test } from './helpers/cli.ts'
 
 const linux = { skip: process.platform === 'linux' ? false : 'looks into /proc' }
 const terminal = {

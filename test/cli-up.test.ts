@@ -2,8 +2,7 @@ import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
-import { test } from 'node:test'
-import { accepts, ENTRY, eventually, get, post, put, TestProject } from './helpers/cli.ts'
+import { accepts, ENTRY, eventually, get, post, put, TestProject, test } from './helpers/cli.ts'
 
 const withoutCurl = spawnSync('curl', ['--version']).status === 0 ? false : 'needs curl'
 
@@ -27,7 +26,7 @@ test('up in the foreground answers, tells where, and ends with the sandbox', asy
 
 test('the line that up suggests to try works as it stands', { skip: withoutCurl }, async () => {
   await using project = new TestProject()
-  for (const flags of [['--data', '--cache'], ['--cache'], []]) {
+  for (const flags of [['--data', '--cache'], ['--cache'], ['--domain', 'fresh']]) {
     const { stderr } = await project.run(['up', '-d', '--port', '0', ...flags])
     for (const line of stderr.split('\n')) assert.ok(line.length <= 80, line)
     const pasted = /try +(curl .+?)\n\n/s.exec(stderr)?.[1] ?? ''

@@ -6,6 +6,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync,
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { test as nodeTest } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Envelope } from '../../cli/output.ts'
 import { leaks, processesMarked } from './leaks.ts'
@@ -21,6 +22,21 @@ export function packageFile(name: string): string {
 }
 
 const PATIENCE_MS = 30_000
+
+/** node:test's, but when the clean-up fails too, the failure shown is the test's own. */
+export function test(
+  name: string,
+  ...rest: [() => Promise<void>] | [{ skip: boolean | string }, () => Promise<void>]
+): void {
+  const [options, run] = rest.length === 1 ? [{}, rest[0]] : rest
+  void nodeTest(name, options, async () => {
+    try {
+      await run()
+    } catch (error) {
+      throw error instanceof SuppressedError ? error.suppressed : error
+    }
+  })
+}
 
 export interface Ended {
   code: number | null
