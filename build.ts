@@ -19,6 +19,7 @@ const { metafile } = await build({
     'cli/main': 'cli/main.ts',
     sandbox: 'cli/sandbox.ts',
     ports: 'server/ports/published.ts',
+    conformance: 'test/conformance/published.ts',
     // Beside the chunk that starts it.
     'chunks/query.worker': 'adapters/data/query.worker.ts',
   },
@@ -39,7 +40,7 @@ const { metafile } = await build({
 
 writeFileSync(join(ROOT, 'schema.json'), `${JSON.stringify(projectFileSchema(), undefined, 2)}\n`)
 writeFileSync(join(ROOT, 'dist/LICENSES.txt'), licencesOf(metafile))
-writeTypes(['cli/sandbox.d.ts', 'server/ports/published.d.ts'])
+writeTypes(['cli/sandbox.d.ts', 'server/ports/published.d.ts', 'test/conformance/published.d.ts'])
 
 /** The bundled libraries' licences, which all ask to be passed on with them. */
 function licencesOf({ inputs }: Metafile): string {

@@ -19,7 +19,7 @@ export interface BringUpOptions {
 export async function bringUp(context: Context, { nano = false }: BringUpOptions = {}): Promise<number> {
   const { flags, output } = context
   const timeoutMs = durationOf(flags, 'timeout', 60_000)
-  const resolved = resolveConfig({ ...context, nano })
+  const resolved = await resolveConfig({ ...context, nano })
   for (const warning of resolved.warnings) output.warn(warning)
   const { host } = resolved.config.listen
   if (!isLoopback(host))

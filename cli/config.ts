@@ -8,7 +8,7 @@ import { HyperError } from '../server/error.ts'
 import { isServiceName, type ServiceName } from '../server/services.ts'
 import type { Flags } from './flags.ts'
 import { findProject, type Project } from './project.ts'
-import { domainName, engineName, type ProjectFile, readProjectFile, tcpPort } from './project-file.ts'
+import { domainName, engineName, type ProjectFile, tcpPort } from './project-file.ts'
 import { readRemembered } from './state.ts'
 import { didYouMean } from './suggest.ts'
 import type { SandboxConfig } from './wire.ts'
@@ -45,10 +45,10 @@ export interface ConfigSource {
 }
 
 /** @throws HyperError USAGE for a flag, CONFIG_INVALID for the environment or the project file, ENGINE_UNAVAILABLE */
-export function resolveConfig(source: ConfigSource): Resolved {
+export async function resolveConfig(source: ConfigSource): Promise<Resolved> {
   const { flags, env } = source
   const project = findProject(source.cwd, flags.text('config'))
-  const file: ProjectFile = project.file === undefined ? {} : readProjectFile(project.file)
+  const file: ProjectFile = project.file === undefined ? {} : await readFile(project.file)
   const remembered = readRemembered(project.stateDirectory)
   const warnings: string[] = []
 
@@ -85,6 +85,12 @@ export function resolveConfig(source: ConfigSource): Resolved {
   }
 }
 
+/** The YAML parser is loaded only where there is something to parse. */
+async function readFile(file: string): Promise<ProjectFile> {
+  const { readProjectFile } = await import('./read-project-file.ts')
+  return readProjectFile(file)
+}
+
 /** Flag, its variable, or `PORT`, which hosting platforms and hyper nano know. */
 function givenTcpPort(flags: Flags, env: NodeJS.ProcessEnv): number | undefined {
   const given = flags.text('port') ?? env.PORT
@@ -92,7 +98,9 @@ function givenTcpPort(flags: Flags, env: NodeJS.ProcessEnv): number | undefined 
   const parsed = tcpPort.safeParse(/^\d+$/.test(given) ? Number(given) : Number.NaN)
   if (parsed.success) return parsed.data
   const message = `must be a number from 0 to 65535, not '${given}'`
-  throw flags.has('port') ? flags.invalid('port', message) : new HyperError('CONFIG_INVALID', `PORT ${message}`)
+  throw flags.has('port')
+    ? flags.invalid('port', message)
+    : new HyperError('CONFIG_INVALID', `PORT ${message}`, { hint: 'Change or unset PORT.' })
 }
 
 function checked<S extends z.ZodType>(flags: Flags, name: string, schema: S): z.infer<S> | undefined {

@@ -1,10 +1,5 @@
-/** The project file `hyper-sandbox.yaml` and the `.local.yaml` beside it: read, merged, checked. */
-import { existsSync, readFileSync } from 'node:fs'
-import { basename } from 'node:path'
-import { type Document, isMap, LineCounter, parseDocument } from 'yaml'
+/** The shape of the project file `hyper-sandbox.yaml` and of the `.local.yaml` beside it. */
 import * as z from 'zod'
-import { HyperError } from '../server/error.ts'
-import { didYouMean } from './suggest.ts'
 
 export const engineName = z.enum(['auto', 'embedded', 'compose'], 'must be auto, embedded or compose')
 
@@ -20,7 +15,7 @@ export const tcpPort = z
   .min(0, 'must be a number from 0 to 65535')
   .max(65535, 'must be a number from 0 to 65535')
 
-const service = z.union([z.boolean(), z.strictObject({ adapter: z.string().min(1).optional() })])
+const service = z.union([z.boolean(), z.strictObject({ adapter: z.string().min(1, 'must not be empty').optional() })])
 
 export const projectFile = z.strictObject({
   name: sandboxName.optional().describe('Name of the sandbox. Default: directory name and a hash of its path.'),
@@ -28,10 +23,16 @@ export const projectFile = z.strictObject({
   engine: engineName.optional().describe('What the services run on. Default: auto.'),
   listen: z
     .strictObject({
-      host: z.string().min(1).optional().describe('Address to listen on. Default: 127.0.0.1.'),
+      host: z.string().min(1, 'must not be empty').optional().describe('Address to listen on. Default: 127.0.0.1.'),
       port: tcpPort.optional().describe('TCP port; 0 takes a free one, remembered. Default: 6363.'),
-      allowed_hosts: z.array(z.string().min(1)).optional().describe('Host names answered besides local ones.'),
-      allowed_origins: z.array(z.string().min(1)).optional().describe('Browser origins allowed besides local ones.'),
+      allowed_hosts: z
+        .array(z.string().min(1, 'must not be empty'))
+        .optional()
+        .describe('Host names answered besides local ones.'),
+      allowed_origins: z
+        .array(z.string().min(1, 'must not be empty'))
+        .optional()
+        .describe('Browser origins allowed besides local ones.'),
     })
     .optional(),
   services: z
@@ -52,103 +53,4 @@ export type ProjectFile = z.infer<typeof projectFile>
 /** JSON Schema of the project file, for editors. */
 export function projectFileSchema(): object {
   return { title: 'hyper-sandbox.yaml', ...z.toJSONSchema(projectFile) }
-}
-
-/** What is in the file, with `.local.yaml` merged over it member by member. @throws CONFIG_INVALID with file and line */
-export function readProjectFile(file: string): ProjectFile {
-  const local = file.replace(/(\.ya?ml)?$/, '.local.yaml')
-  const base = readOne(file)
-  return existsSync(local) ? (merge(base, readOne(local)) as ProjectFile) : base
-}
-
-function readOne(file: string): ProjectFile {
-  const lines = new LineCounter()
-  const text = readFileSync(file, 'utf8')
-  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true })
-  const [broken] = document.errors
-  if (broken) {
-    const [what = ''] = broken.message.split(' at line ')
-    throw invalid(file, lines.linePos(broken.pos[0]).line, what)
-  }
-  const value = document.toJS() as unknown
-  if (value === null) return {}
-  const parsed = projectFile.safeParse(value)
-  if (parsed.success) return parsed.data
-  const [issue] = parsed.error.issues
-  throw explain(file, document, lines, issue as z.core.$ZodIssue)
-}
-
-function explain(file: string, document: Document, lines: LineCounter, issue: z.core.$ZodIssue): HyperError {
-  // A service's union: what is wrong with its object form says more than "neither".
-  if (issue.code === 'invalid_union') {
-    const inner = issue.errors.flat().find((alternative) => alternative.code === 'unrecognized_keys')
-    if (inner) return explain(file, document, lines, { ...inner, path: [...issue.path, ...inner.path] })
-    return invalid(
-      file,
-      lineOf(document, lines, issue.path),
-      `${spell(issue.path)} must be true, false or { adapter: … }`,
-    )
-  }
-  if (issue.code === 'unrecognized_keys') {
-    const [key = ''] = issue.keys
-    const path = [...issue.path, key]
-    return invalid(
-      file,
-      lineOf(document, lines, path),
-      `unknown key '${spell(path)}'${didYouMean(key, keysAt(issue.path))}`,
-    )
-  }
-  const name = issue.path.length === 0 ? 'the file' : spell(issue.path)
-  return invalid(file, lineOf(document, lines, issue.path), `${name} ${sentence(issue)}`)
-}
-
-function sentence(issue: z.core.$ZodIssue): string {
-  if (issue.code === 'invalid_type') return `must be ${issue.expected === 'record' ? 'object' : issue.expected}`
-  if (issue.code === 'invalid_value') return `must be one of ${issue.values.join(', ')}`
-  if (issue.code === 'too_small' && issue.origin === 'string') return 'must not be empty'
-  return issue.message
-}
-
-function spell(path: readonly PropertyKey[]): string {
-  return path.map(String).join('.')
-}
-
-/** Line of the key that `path` ends with, or of its nearest ancestor. */
-function lineOf(document: Document, lines: LineCounter, path: readonly PropertyKey[]): number {
-  let node: unknown = document.contents
-  let offset = 0
-  for (const key of path) {
-    if (!isMap(node)) break
-    const pair = node.items.find((item) => String(item.key) === String(key))
-    if (!pair) break
-    offset = (pair.key as { range?: [number, number, number] | null }).range?.[0] ?? offset
-    node = pair.value
-  }
-  return lines.linePos(offset).line
-}
-
-function keysAt(path: readonly PropertyKey[]): string[] {
-  const [section, member] = path
-  if (section === undefined) return Object.keys(projectFile.shape)
-  if (member !== undefined) return ['adapter']
-  const inner = section === 'listen' ? projectFile.shape.listen : projectFile.shape.services
-  return Object.keys(inner.unwrap().shape)
-}
-
-function invalid(file: string, line: number, what: string): HyperError {
-  return new HyperError('CONFIG_INVALID', `${basename(file)}:${line}: ${what}`, {
-    hint: `Mend line ${line} of ${file}.`,
-    meta: { file, line },
-  })
-}
-
-function merge(base: unknown, over: unknown): unknown {
-  if (!isPlain(base) || !isPlain(over)) return over
-  const merged: Record<string, unknown> = { ...base }
-  for (const [key, value] of Object.entries(over)) merged[key] = key in base ? merge(base[key], value) : value
-  return merged
-}
-
-function isPlain(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -15,7 +15,7 @@ export async function purgeServices({ args, flags, output, env, cwd }: Context):
   const named = args[0] === undefined ? undefined : parseKinds(args[0], 'purge')
   if (flags.has('all') && flags.has('domain'))
     throw new HyperError('USAGE', '--all and --domain exclude each other', { hint: 'Leave one of them out.' })
-  const resolved = resolveConfig({ flags, env, cwd })
+  const resolved = await resolveConfig({ flags, env, cwd })
   const { stateDirectory } = resolved.config
   const found = inspect(stateDirectory)
   const domain = flags.has('domain') || found.state !== 'running' ? resolved.config.domain : found.run.domain
@@ -23,6 +23,12 @@ export async function purgeServices({ args, flags, output, env, cwd }: Context):
   for (const kind of named?.filter((one) => !AVAILABLE.includes(one)) ?? [])
     output.warn(`${kind} is not part of this version: there is nothing of it to empty`)
   const kinds = named?.filter((one) => AVAILABLE.includes(one))
+
+  const off = found.state === 'running' && kinds?.find((kind) => !found.run.services.includes(kind))
+  if (off)
+    throw new HyperError('SERVICE_NOT_STARTED', `this sandbox runs without ${off}, so that cannot be emptied now`, {
+      hint: `Stop it with: hyper-sandbox down; then purge again, which works on a stopped one.`,
+    })
 
   if (!flags.has('yes') && output.interactive) {
     const where = target === undefined ? 'all domains' : `the domain '${target}'`

@@ -30,7 +30,7 @@ export async function restartSandbox(context: Context): Promise<number> {
   const parsed = parseVerb(up, again, env)
   if (parsed === 'help') throw new HyperError('INTERNAL', 'the state of this run cannot be read')
   // Looked at before anything is stopped: a mistake in the project file costs no running sandbox.
-  const resolved = resolveConfig({ flags: parsed.flags, env, cwd })
+  const resolved = await resolveConfig({ flags: parsed.flags, env, cwd })
   const stopped = await output.progress('stopping', stopSandbox(stateDirectory, STOP_MS))
   if (!stopped) output.note('it was not running')
   const started = await startDetached(context, resolved, again, timeoutMs)

@@ -4,7 +4,6 @@
  */
 import { isUtf8 } from 'node:buffer'
 import type { IncomingMessage } from 'node:http'
-import type { Readable } from 'node:stream'
 import { promisify } from 'node:util'
 import { gunzip, inflate } from 'node:zlib'
 import { parse as parseContentType } from 'content-type'
@@ -13,73 +12,90 @@ import { HyperError } from './error.ts'
 /** MongoDB's servers refuse documents nested deeper, so no engine of ours stores what the other could not. */
 const MAX_DEPTH = 200
 
+const MEDIA_TYPE = /^[\w!#$%&'*+.^`|~-]+\/[\w!#$%&'*+.^`|~-]+\s*(?:;|$)/
+
+/** How much more than a body's limit is still taken in: a client that is cut off while it sends never reads the answer. */
+const DRAIN_BYTES = 64 * 1024 * 1024
+
 const decoders = { gzip: promisify(gunzip), deflate: promisify(inflate) }
+
+type Encoding = 'identity' | keyof typeof decoders
 
 type JsonContainer = Record<string, unknown> | unknown[]
 
-/** @param limit bytes, inclusive */
-export async function readJsonBody(request: IncomingMessage, payload: Readable, limit: number): Promise<JsonContainer> {
-  const charset = readableCharset(request.headers['content-type'])
-  if (charset === undefined) {
-    payload.resume()
-    return {}
+/**
+ * @param limit bytes, inclusive
+ * @throws BAD_REQUEST, PAYLOAD_TOO_LARGE, UNSUPPORTED_MEDIA
+ */
+export async function readJsonBody(request: IncomingMessage, limit: number): Promise<JsonContainer> {
+  let charset: string | undefined
+  let encoding: Encoding
+  try {
+    charset = readableCharset(request.headers['content-type'])
+    if (charset === undefined) return {}
+    encoding = readableEncoding(request.headers['content-encoding'])
+  } catch (error) {
+    await readAll(request, 0).catch(() => {})
+    throw error
   }
-  const encoding = (request.headers['content-encoding'] ?? 'identity').toLowerCase()
-  if (encoding !== 'identity' && encoding !== 'gzip' && encoding !== 'deflate') {
-    payload.resume()
-    throw new HyperError('UNSUPPORTED_MEDIA', `unsupported content encoding "${encoding}"`)
-  }
-  const declared = Number(request.headers['content-length'] ?? 0)
-  const raw = await readAll(payload, limit, declared)
+  const raw = await readAll(request, limit)
   const bytes = encoding === 'identity' ? raw : await decompress(raw, encoding, limit)
   if (bytes.length === 0) return {}
   return parseContainer(decodeText(bytes, charset))
 }
 
-/** The charset to read with, or undefined when the body is not to be read. Exported media types are not looked at. */
+/** The charset to read with, or undefined when the body is not to be read. */
 function readableCharset(header: string | undefined): string | undefined {
   if (header === undefined || header === '') return undefined
   if (header === 'application/json') return 'utf-8'
-  let charset: string | undefined
-  try {
-    charset = parseContentType(header).parameters.charset?.toLowerCase() ?? 'utf-8'
-  } catch {
-    return undefined
-  }
+  if (!MEDIA_TYPE.test(header)) return undefined
+  const charset = parseContentType(header).parameters.charset?.toLowerCase() ?? 'utf-8'
   if (!charset.startsWith('utf-')) {
     throw new HyperError('UNSUPPORTED_MEDIA', `unsupported charset "${charset.toUpperCase()}"`)
   }
   return charset
 }
 
-function readAll(payload: Readable, limit: number, declared: number): Promise<Buffer> {
+function readableEncoding(header = 'identity'): Encoding {
+  const encoding = header.toLowerCase()
+  if (encoding === 'identity' || encoding === 'gzip' || encoding === 'deflate') return encoding
+  throw new HyperError('UNSUPPORTED_MEDIA', `unsupported content encoding "${encoding}"`)
+}
+
+function readAll(request: IncomingMessage, limit: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {
-    if (declared > limit) {
-      payload.resume()
-      reject(tooLarge(limit))
-      return
-    }
     const chunks: Buffer[] = []
     let size = 0
-    payload.on('data', (chunk: Buffer) => {
+    const take = (chunk: Buffer) => {
       size += chunk.length
-      if (size > limit) {
-        payload.removeAllListeners('data')
-        payload.resume()
-        reject(tooLarge(limit))
+      if (size <= limit) {
+        chunks.push(chunk)
         return
       }
-      chunks.push(chunk)
+      chunks.length = 0
+      if (size > limit + DRAIN_BYTES) giveUp()
+    }
+    const giveUp = () => {
+      request.off('data', take)
+      reject(tooLarge(limit))
+    }
+    if (Number(request.headers['content-length'] ?? 0) > limit + DRAIN_BYTES) {
+      giveUp()
+      return
+    }
+    request.on('data', take)
+    request.on('end', () => {
+      if (size > limit) reject(tooLarge(limit))
+      else resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks))
     })
-    payload.on('end', () => resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks)))
-    payload.on('error', (cause) => reject(cutShort(cause)))
-    payload.on('close', () => {
-      if (!payload.readableEnded) reject(cutShort())
+    request.on('error', (cause) => reject(cutShort(cause)))
+    request.on('close', () => {
+      if (!request.readableEnded) reject(cutShort())
     })
   })
 }
 
-async function decompress(bytes: Buffer, encoding: 'gzip' | 'deflate', limit: number): Promise<Buffer> {
+async function decompress(bytes: Buffer, encoding: keyof typeof decoders, limit: number): Promise<Buffer> {
   if (bytes.length === 0) return bytes
   try {
     return await decoders[encoding](bytes, { maxOutputLength: limit })

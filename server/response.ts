@@ -21,6 +21,10 @@ export const COMMON_HEADERS = {
   'access-control-allow-credentials': 'true',
 } as const
 
+/** What most writes answer. */
+export const OK = '{"ok":true}'
+const OK_ETAG = etagOf(OK)
+
 export const JSON_TYPE = 'application/json; charset=utf-8'
 
 /**
@@ -46,13 +50,17 @@ export class GatewayResponse extends ServerResponse<IncomingMessage> {
 
 /** Sends JSON text; 304 without a body when a GET or HEAD already has it. */
 export function sendJson(request: FastifyRequest, reply: FastifyReply, status: number, text: string): FastifyReply {
-  const etag = `W/"${text.length.toString(16)}-${hash('sha1', text, 'base64').slice(0, 27)}"`
+  const etag = text === OK ? OK_ETAG : etagOf(text)
   const known = request.headers['if-none-match']
   reply.header('etag', etag)
   if (known !== undefined && (request.method === 'GET' || request.method === 'HEAD') && matches(known, etag)) {
     return reply.code(304).send()
   }
   return reply.code(status).header('content-type', JSON_TYPE).send(text)
+}
+
+function etagOf(text: string): string {
+  return `W/"${text.length.toString(16)}-${hash('sha1', text, 'base64').slice(0, 27)}"`
 }
 
 /** Weak comparison, as If-None-Match asks for (RFC 9110 §13.1.2). */

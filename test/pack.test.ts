@@ -129,6 +129,7 @@ test('createSandbox and main work from code, with types that stand on their own'
     join(project, 'use.ts'),
     `import { createSandbox, main, type Sandbox } from 'hyper-sandbox'
      import { createRequire } from 'node:module'
+     import { cacheSuite, dataSuite } from 'hyper-sandbox/conformance'
      import { type CachePort, HyperError, cachePort, guard } from 'hyper-sandbox/ports'
      const sandbox: Sandbox = await createSandbox({ services: ['cache'], domain: 'd' })
      const reply = await fetch(\`\${sandbox.url}/cache/d\`, {
@@ -139,11 +140,13 @@ test('createSandbox and main work from code, with types that stand on their own'
      const adapter: Pick<CachePort, 'open'> = { async open() { throw new HyperError('BACKEND_UNAVAILABLE', 'gone') } }
      const code: unknown = await guard(cachePort, { ...adapter, ...Object.fromEntries(
        [...Object.keys(cachePort), 'check', 'close'].map((name) => [name, async () => {}])) } as CachePort).open().catch((error) => error.code)
+     const rules: string[] = []
+     for (const suite of [cacheSuite, dataSuite]) suite({ test: (name) => rules.push(name), create: async () => { throw code } })
      const schema = createRequire(import.meta.url)('hyper-sandbox/schema.json') as { title: string }
-     console.log(JSON.stringify([reply.status, sandbox.connectionString.endsWith('/d'), code, schema.title]))`,
+     console.log(JSON.stringify([reply.status, sandbox.connectionString.endsWith('/d'), code, schema.title, rules.length > 50]))`,
   )
   const { stdout } = await run(process.execPath, ['use.ts'])
-  assert.deepEqual(JSON.parse(stdout), [201, true, 'BACKEND_UNAVAILABLE', 'hyper-sandbox.yaml'])
+  assert.deepEqual(JSON.parse(stdout), [201, true, 'BACKEND_UNAVAILABLE', 'hyper-sandbox.yaml', true])
 
   const options = [
     '--strict',

@@ -2,6 +2,7 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { identifier } from '../shared/sqlite.ts'
 import { indexExpression, type SortKey } from './order.ts'
+import { isNameable } from './path.ts'
 import type { PartialFilter } from './plan.ts'
 import { Shape } from './shape.ts'
 
@@ -91,12 +92,16 @@ export function saveShape(db: DatabaseSync, database: Database): void {
   database.savedShape = shape.version
 }
 
-/** Builds the index and enters it; takes long on a large table. Only inside a transaction. */
+/**
+ * Builds the index and enters it; takes long on a large table. Only inside a transaction. A field that SQL cannot name has
+ * none: its queries are not decided in SQL.
+ */
 export function createIndex(db: DatabaseSync, database: number, request: IndexRequest): void {
   const { name, keys, partial } = request
   const { lastInsertRowid } = db
     .prepare('INSERT INTO indexes (database, name, keys, partial) VALUES (?, ?, ?, ?)')
     .run(database, name, JSON.stringify(keys), partial === undefined ? null : JSON.stringify(partial))
+  if (!keys.every(({ path }) => isNameable(path))) return
   const columns = keys.map(({ path, descending }) => `${indexExpression(path)}${descending ? ' DESC' : ''}`)
   const where = partial === undefined ? '' : ` WHERE ${partial.literal}`
   db.exec(`CREATE INDEX ${identifier(`i${lastInsertRowid}`)} ON d${database} (${columns.join(', ')})${where}`)

@@ -81,7 +81,7 @@ async function valueTest(test: Test): Promise<Predicate> {
       return (value) => typeof value === 'number' && Math.trunc(value) % test.divisor === test.remainder
     case 'regex': {
       const pattern = new RegExp(test.source, test.flags)
-      return (value) => typeof value === 'string' && pattern.test(value)
+      return (value) => typeof value === 'string' && found(pattern, value)
     }
     case 'size':
       return (value) => Array.isArray(value) && value.length === test.size
@@ -121,6 +121,15 @@ function equals(wanted: unknown): Predicate {
 function bounded(bound: unknown, accepts: (order: number) => boolean): Predicate {
   const rank = typeRank(bound)
   return (value) => typeRank(value) === rank && accepts(compare(value, bound))
+}
+
+// Some patterns turn out too large only when they are used.
+function found(pattern: RegExp, text: string): boolean {
+  try {
+    return pattern.test(text)
+  } catch (error) {
+    throw asQueryError(error, '$regex')
+  }
 }
 
 // Integers of 32 bits are stored by MongoDB's driver as int, all other numbers as double.

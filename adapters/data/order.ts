@@ -5,6 +5,9 @@ import { isNameable, type Path, parseFieldName, sqlPath } from './path.ts'
 import { ARRAY, BOOLEAN, INEXACT_NUMBER, OBJECT, type Shape } from './shape.ts'
 import { compare, typeRank, valuesAt } from './values.ts'
 
+/** MongoDB's own limit. */
+const MAX_KEYS = 32
+
 export interface SortKey {
   path: Path
   descending: boolean
@@ -12,6 +15,9 @@ export interface SortKey {
 
 /** @throws QUERY_INVALID */
 export function parseOrder(fields: FieldOrder): SortKey[] {
+  if (fields.length > MAX_KEYS) {
+    throw new HyperError('QUERY_INVALID', `a sort or an index has at most ${MAX_KEYS} fields`)
+  }
   return fields.map((field) => {
     if (typeof field === 'string') return { path: parseFieldName(field), descending: false }
     const [first] = Object.entries(field)
@@ -26,10 +32,10 @@ export function indexExpression(path: Path): string {
 }
 
 /**
- * The ORDER BY of `keys`, or undefined when SQL would order them otherwise. Ties go by age, in the direction of the last
- * key, so that an index gives the whole order either way it is read.
+ * The ORDER BY of `keys`, or undefined when SQL would order them otherwise. Ties go by age; callers let the last key asked
+ * for decide its direction, so that an index gives the whole order either way it is read.
  */
-export function compileOrder(keys: readonly SortKey[], shape: Shape): string | undefined {
+export function compileOrder(keys: readonly SortKey[], shape: Shape, newestFirst = false): string | undefined {
   const terms: string[] = []
   for (const { path, descending } of keys) {
     const direction = descending ? ' DESC' : ''
@@ -39,7 +45,7 @@ export function compileOrder(keys: readonly SortKey[], shape: Shape): string | u
     if (types & BOOLEAN) terms.push(`json_type(doc, ${sqlPath(path)}) IN ('true', 'false') IS TRUE${direction}`)
     terms.push(`${indexExpression(path)}${direction}`)
   }
-  return [...terms, keys.at(-1)?.descending ? 'seq DESC' : 'seq'].join(', ')
+  return [...terms, newestFirst ? 'seq DESC' : 'seq'].join(', ')
 }
 
 export interface Ranked {

@@ -2,7 +2,7 @@
 import { HyperError } from '../../server/error.ts'
 import type { Condition } from './condition.ts'
 import { compileForIndex } from './filter.ts'
-import { type PartialFilter, topLevel } from './plan.ts'
+import { MAX_SQL_LENGTH, type PartialFilter, topLevel } from './plan.ts'
 import { parseSelector } from './selector.ts'
 
 const ALLOWED = new Set(['eq', 'gt', 'gte', 'lt', 'lte', 'exists', 'type', 'in'])
@@ -12,10 +12,9 @@ export function checkPartialFilter(filter: Record<string, unknown> | undefined):
   if (filter === undefined) return undefined
   const condition = parseSelector(filter)
   check(condition)
-  return {
-    conditions: topLevel(condition).map((part) => JSON.stringify(part)),
-    literal: compileForIndex(condition).literal || 'TRUE',
-  }
+  const { literal } = compileForIndex(condition)
+  if (literal.length > MAX_SQL_LENGTH) throw new HyperError('QUERY_INVALID', 'the partialFilter is too long')
+  return { conditions: topLevel(condition).map((part) => JSON.stringify(part)), literal: literal || 'TRUE' }
 }
 
 function check(condition: Condition): void {

@@ -4,10 +4,13 @@ import { type Condition, isUnbounded } from './condition.ts'
 import { compileConjuncts } from './filter.ts'
 import { compileOrder, parseOrder, type SortKey } from './order.ts'
 import { parseSelector } from './selector.ts'
-import type { Shape } from './shape.ts'
+import { ARRAY, type Shape } from './shape.ts'
 import { Sql } from './sql.ts'
 
 const DEFAULT_LIMIT = 25
+
+/** Longer conditions are left to JavaScript: SQLite limits how deep and wide an expression may be. */
+export const MAX_SQL_LENGTH = 20_000
 
 /** A query, checked; independent of any database. */
 export interface ParsedQuery {
@@ -50,9 +53,13 @@ export function parseQuery(query: DataQuery): ParsedQuery {
   return {
     condition: parseSelector(query.selector ?? {}),
     sort: parseOrder(query.sort ?? []),
-    skip: Math.trunc(query.skip ?? 0),
-    limit: Math.abs(Math.trunc(query.limit ?? 0)) || DEFAULT_LIMIT,
+    skip: whole(query.skip ?? 0),
+    limit: whole(Math.abs(query.limit ?? 0)) || DEFAULT_LIMIT,
   }
+}
+
+function whole(number: number): number {
+  return Math.min(Math.trunc(number), Number.MAX_SAFE_INTEGER)
 }
 
 export function makePlan(
@@ -61,17 +68,22 @@ export function makePlan(
 ): Plan {
   const { shape } = database
   const filters = compileConjuncts(query.condition, shape)
-  const conjuncts = filters.map((filter) => filter.sql).filter((part) => part.text !== 'TRUE')
+  const parts = filters.map((filter) => filter.sql).filter((part) => part.text !== 'TRUE')
+  const isLong = parts.reduce((length, part) => length + part.text.length, 0) > MAX_SQL_LENGTH
+  const conjuncts = isLong ? [] : parts
+  const isExact = !isLong && filters.every((filter) => filter.exact)
   const where = Sql.join(conjuncts, ' AND ')
   const implied = impliedFilters(query.condition, database.partialFilters)
-  const orderBy = query.sort.length === 0 ? undefined : compileOrder(query.sort, shape)
+  const pinned = pinnedPaths(query.condition, shape)
+  const varying = query.sort.filter(({ path }) => !pinned.has(path.join('.')))
+  const orderBy = query.sort.length === 0 ? undefined : compileOrder(varying, shape, query.sort.at(-1)?.descending)
   return {
     database: database.number,
     shapeVersion: shape.version,
     where: [where.text, ...implied].filter((text) => text !== '').join(' AND ') || 'TRUE',
     params: where.params,
     conjuncts: conjuncts.length,
-    condition: filters.every((filter) => filter.exact) ? undefined : query.condition,
+    condition: isExact ? undefined : query.condition,
     orderBy,
     sort: orderBy === undefined && query.sort.length > 0 ? query.sort : undefined,
     skip: query.skip,
@@ -87,6 +99,17 @@ export function isSqlOnly(plan: Plan): boolean {
 /** Whether only a worker thread may run it whatever the size. */
 export function isHostile(plan: Plan): boolean {
   return plan.condition !== undefined && isUnbounded(plan.condition)
+}
+
+/** Paths that equal one value in all documents found: SQLite does not see that they need no sorting. */
+function pinnedPaths(condition: Condition, shape: Shape): Set<string> {
+  const pinned = new Set<string>()
+  for (const part of topLevel(condition)) {
+    if (part.kind !== 'field' || part.test.op !== 'eq' || typeof part.test.value === 'object') continue
+    const types = shape.at(part.path)
+    if (types !== undefined && !(types & ARRAY)) pinned.add(part.path.join('.'))
+  }
+  return pinned
 }
 
 /** SQLite uses a partial index only for a query that spells out the index's own WHERE. */

@@ -21,7 +21,12 @@ export type Answer =
   | { kind: 'stale' }
   /** The database was removed meanwhile. */
   | { kind: 'gone' }
-  | { kind: 'failed'; code: ErrorCode; message: string }
+  | { kind: 'failed'; code: ErrorCode; message: string; cause: unknown }
+
+// Not the process's own flags: some (`--input-type`) forbid a file. Node 22 warns that node:sqlite is experimental.
+const EXEC_ARGV = ['--disable-warning=ExperimentalWarning']
+
+const RESOURCE_LIMITS = { maxOldGenerationSizeMb: 512 }
 
 interface Job {
   task: Task
@@ -80,16 +85,20 @@ export class QueryWorker {
   }
 
   #start(): Worker {
-    const thread = new Worker(ENTRY, { workerData: this.#settings })
+    const thread = new Worker(ENTRY, {
+      workerData: this.#settings,
+      execArgv: EXEC_ARGV,
+      resourceLimits: RESOURCE_LIMITS,
+    })
     thread.on('message', (answer: Answer) => {
-      if (answer.kind === 'failed') this.#running?.reject(new HyperError(answer.code, answer.message))
+      if (answer.kind === 'failed') this.#running?.reject(asError(answer))
       else this.#running?.resolve(answer)
       this.#running = undefined
       this.#next()
     })
     thread.on('error', (error) => {
       if (this.#thread !== thread) return
-      this.#abandon(new HyperError('INTERNAL', 'a query failed', { cause: error }))
+      this.#abandon(asThreadError(error))
     })
     return thread
   }
@@ -117,6 +126,18 @@ export class QueryWorker {
     this.#thread = undefined
     await thread?.terminate()
   }
+}
+
+function asError({ code, message, cause }: Extract<Answer, { kind: 'failed' }>): HyperError {
+  return new HyperError(code, message, { cause })
+}
+
+/** An expression can ask for any amount of memory; only its own thread dies of it. */
+function asThreadError(cause: Error): HyperError {
+  if ((cause as NodeJS.ErrnoException).code === 'ERR_WORKER_OUT_OF_MEMORY') {
+    return new HyperError('QUERY_INVALID', 'the query needs too much memory', { cause })
+  }
+  return new HyperError('INTERNAL', 'Internal Server Error', { cause })
 }
 
 function closedError(): HyperError {

@@ -1,7 +1,7 @@
 /** The thread that runs what would hold up the main one: long scans, conditions decided in JavaScript, index builds. */
 import { parentPort, workerData } from 'node:worker_threads'
-import { HyperError } from '../../server/error.ts'
-import { connect } from '../shared/sqlite.ts'
+import { asHyperError } from '../../server/port.ts'
+import { asStoreError, connect } from '../shared/sqlite.ts'
 import { createIndex } from './catalogue.ts'
 import { execute, executeInJs } from './execute.ts'
 import { matcher } from './match.ts'
@@ -13,7 +13,8 @@ const { path } = workerData as WorkerSettings
 let reader: Statements | undefined
 
 parentPort?.on('message', async (task: Task) => {
-  parentPort?.postMessage(await run(task).catch(asAnswer))
+  const answer = await run(task).catch(asAnswer)
+  parentPort?.postMessage(answer, answer.kind === 'found' ? [answer.found.rest.buffer as ArrayBuffer] : [])
 })
 
 async function run(task: Task): Promise<Answer> {
@@ -50,7 +51,7 @@ function build({ database, request }: Extract<Task, { kind: 'index' }>): void {
   }
 }
 
-function asAnswer(error: unknown): Answer {
-  if (error instanceof HyperError) return { kind: 'failed', code: error.code, message: error.message }
-  return { kind: 'failed', code: 'INTERNAL', message: error instanceof Error ? error.message : String(error) }
+function asAnswer(thrown: unknown): Answer {
+  const error = asHyperError(asStoreError(thrown))
+  return { kind: 'failed', code: error.code, message: error.message, cause: error.cause }
 }

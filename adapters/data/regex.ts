@@ -5,9 +5,13 @@ import type { Test } from './condition.ts'
 /** What PCRE knows and JavaScript would silently read as a plain letter. */
 const FOREIGN = /(?:^|[^\\])(?:\\\\)*\\([AZzGKQERhHX])/
 
+/** PCRE's own limit. */
+const MAX_LENGTH = 32_764
+
 /** @throws QUERY_INVALID */
 export function parseRegex(pattern: unknown, options: unknown = ''): Test {
   if (typeof pattern !== 'string') throw invalid('takes a string')
+  if (pattern.length > MAX_LENGTH) throw invalid(`takes at most ${MAX_LENGTH} characters`)
   if (typeof options !== 'string') throw invalid('takes its $options as a string')
   const unknown = /[^imsxu]/.exec(options)
   if (unknown) throw invalid(`does not know the option '${unknown[0]}'`)
@@ -30,7 +34,7 @@ export function parseRegex(pattern: unknown, options: unknown = ''): Test {
 
 /** The option `x`: white space and comments outside of character classes do not count. */
 function withoutSpace(pattern: string): string {
-  return pattern.replace(/\\.|\[(?:\\.|[^\]\\])*\]|\s+|#[^\n]*/gs, (token) => (/^[\s#]/.test(token) ? '' : token))
+  return pattern.replace(/\\.|\[(?:\\.|[^\]\\])*(?:\]|$)|\s+|#[^\n]*/gs, (token) => (/^[\s#]/.test(token) ? '' : token))
 }
 
 function invalid(rule: string): HyperError {

@@ -1,10 +1,12 @@
 /** `$jsonSchema`, judged by ajv, with MongoDB's `bsonType`. */
 import { Ajv } from 'ajv'
+import { HyperError } from '../../server/error.ts'
 import type { TypeName } from './condition.ts'
 import { asQueryError, isOfType, type Predicate } from './match.ts'
 
 /** @throws QUERY_INVALID */
 export function schemaPredicate(schema: Record<string, unknown>): Predicate {
+  if ('$async' in schema) throw new HyperError('QUERY_INVALID', '$jsonSchema cannot be asynchronous')
   const ajv = new Ajv({ strict: false, validateFormats: false, logger: false })
   ajv.addKeyword({
     keyword: 'bsonType',
@@ -12,7 +14,7 @@ export function schemaPredicate(schema: Record<string, unknown>): Predicate {
   })
   try {
     const validate = ajv.compile(schema)
-    return (doc) => validate(doc)
+    return (doc) => validate(doc) === true
   } catch (error) {
     throw asQueryError(error, '$jsonSchema')
   }

@@ -12,6 +12,7 @@ type Selector = Record<string, unknown>
 
 /** Deeper ones are refused, as MongoDB does. */
 const MAX_DEPTH = 100
+const MAX_VALUE_DEPTH = 1_000
 
 /** Reasons that are better than "unknown operator". */
 const REFUSED: Record<string, string> = {
@@ -31,7 +32,15 @@ const REFUSED: Record<string, string> = {
 
 /** @throws QUERY_INVALID */
 export function parseSelector(selector: Selector): Condition {
+  checkDepth(selector, 0)
   return parseCondition(selector, 0)
+}
+
+/** Values to compare with count too: what they are compared with can be no deeper. */
+function checkDepth(value: unknown, depth: number): void {
+  if (typeof value !== 'object' || value === null) return
+  if (depth > MAX_VALUE_DEPTH) throw invalid(`the selector is nested deeper than ${MAX_VALUE_DEPTH} levels`)
+  for (const member of Object.values(value)) checkDepth(member, depth + 1)
 }
 
 function parseCondition(selector: Selector, depth: number): Condition {

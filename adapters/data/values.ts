@@ -79,16 +79,20 @@ export function compare(a: unknown, b: unknown): number {
 export function compareText(a: string, b: string): number {
   const length = Math.min(a.length, b.length)
   for (let i = 0; i < length; i++) {
-    const x = a.charCodeAt(i)
-    const y = b.charCodeAt(i)
-    if (x !== y) return order(x) - order(y)
+    const unit = a.charCodeAt(i)
+    if (unit === b.charCodeAt(i)) continue
+    const start = i > 0 && isHighSurrogate(a.charCodeAt(i - 1)) ? i - 1 : i
+    return codePoint(a, start) - codePoint(b, start) || unit - b.charCodeAt(i)
   }
   return a.length - b.length
 }
 
-// UTF-16 puts surrogate pairs (from U+10000) before U+E000..U+FFFF.
-function order(unit: number): number {
-  return unit >= 0xd800 && unit <= 0xdfff ? unit + 0x10000 : unit
+function isHighSurrogate(unit: number): boolean {
+  return unit >= 0xd800 && unit < 0xdc00
+}
+
+function codePoint(text: string, at: number): number {
+  return text.codePointAt(at) as number
 }
 
 function compareArrays(a: readonly unknown[], b: readonly unknown[]): number {

@@ -23,7 +23,7 @@ export const config: Command = {
     }
     const { resolveConfig } = await import('../config.ts')
     const { stringify } = await import('yaml')
-    const resolved = resolveConfig({ flags, env, cwd })
+    const resolved = await resolveConfig({ flags, env, cwd })
     for (const warning of resolved.warnings) output.warn(warning)
     const { name, projectDirectory, stateDirectory, engine, domain, services, listen, logRequests } = resolved.config
     const shown = {

@@ -21,7 +21,7 @@ export const detached: Command = {
     const orphaned = () => stop.stop('orphaned')
     process.once('disconnect', orphaned)
     try {
-      const ended = await runSandbox(resolveConfig({ flags, env, cwd }), {
+      const ended = await runSandbox(await resolveConfig({ flags, env, cwd }), {
         env,
         arguments: flags.toArguments(['timeout', 'purge']),
         timeoutMs: durationOf(flags, 'timeout', 60_000),

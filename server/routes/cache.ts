@@ -4,8 +4,9 @@ import { encode, JsonText } from '../json-text.ts'
 import type { CacheEntry } from '../ports/cache.ts'
 import { cachePort } from '../ports/cache.ts'
 import type { Page } from '../ports/common.ts'
+import { OK } from '../response.ts'
 import { parseTtl } from '../ttl.ts'
-import { docsAnswer, getAnswer, MIB, OK, type Operation, type ServiceRoutes } from './operation.ts'
+import { docsAnswer, getAnswer, MIB, type Operation, type ServiceRoutes } from './operation.ts'
 
 type Cache = Parameters<ServiceRoutes<'cache'>['banner']>[0]
 

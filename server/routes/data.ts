@@ -3,7 +3,8 @@ import { newDocumentId } from '../document-id.ts'
 import { HyperError } from '../error.ts'
 import type { Guarded } from '../port.ts'
 import { type DataPort, dataPort } from '../ports/data.ts'
-import { docsAnswer, getAnswer, MIB, OK, type ServiceRoutes } from './operation.ts'
+import { OK } from '../response.ts'
+import { docsAnswer, getAnswer, MIB, type ServiceRoutes } from './operation.ts'
 
 const written = { ok: true, id: 'movie-1' }
 const document = { _id: 'movie-1', title: 'Dune', year: 2021 }

@@ -3,6 +3,7 @@ import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { cloudDomain } from '../domain.ts'
 import { HyperError } from '../error.ts'
+import { readJsonBody } from '../json-body.ts'
 import { JSON_TYPE, sendJson } from '../response.ts'
 import { SERVICE_NAMES, type ServiceName, type Services } from '../services.ts'
 import { cacheRoutes } from './cache.ts'
@@ -17,11 +18,10 @@ interface Params {
 
 export const hyperRoutes = [dataRoutes, cacheRoutes] as const
 
-/** Read by the body parser and the request log. */
+/** Read by the metrics. */
 declare module 'fastify' {
   interface FastifyContextConfig {
     service?: ServiceName
-    bodyLimit?: number
   }
 }
 
@@ -48,7 +48,7 @@ function serve<Service>(
   )
   for (const operation of routes.operations) {
     const handler = handlerOf(operation, service)
-    const config = { service: name, ...(operation.bodyLimit === undefined ? {} : { bodyLimit: operation.bodyLimit }) }
+    const config = { service: name }
     for (const url of [`/${name}/:name${operation.path}`, `/:app/${name}/:name${operation.path}`]) {
       app.route({ method: operation.method, url, config, handler })
     }
@@ -56,7 +56,7 @@ function serve<Service>(
 }
 
 function handlerOf<Service>(operation: Operation<Service>, service: Service) {
-  const { run, success } = operation
+  const { run, success, bodyLimit } = operation
   return async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
     const { app, name, id } = request.params as Params
     // An empty segment is no parameter (hyper-api §1.5); the router lets one through.
@@ -66,7 +66,7 @@ function handlerOf<Service>(operation: Operation<Service>, service: Service) {
       id: id ?? '',
       query: request.query as Record<string, unknown>,
       headers: request.headers,
-      body: request.body ?? {},
+      body: bodyLimit === undefined ? {} : await readJsonBody(request.raw, bodyLimit),
     })
     return send(request, reply, success, answer)
   }

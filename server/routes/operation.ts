@@ -50,7 +50,6 @@ export interface ServiceRoutes<Name extends keyof Services> {
   operations: readonly Operation<NonNullable<Services[Name]>>[]
 }
 
-export const OK = '{"ok":true}'
 export const MIB = 1024 * 1024
 
 /** Raw by default; shaped when the client asks for anything but `true` (hyper-api §3.4). */

@@ -3,10 +3,13 @@ import { timingSafeEqual } from 'node:crypto'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import * as z from 'zod'
 import { HyperError } from '../error.ts'
+import { readJsonBody } from '../json-body.ts'
 import { purge } from '../purge.ts'
 import { sendJson } from '../response.ts'
 import { SERVICE_NAMES, type Services } from '../services.ts'
 import { invalidArguments } from '../validation.ts'
+
+const MAX_BODY_BYTES = 64 * 1024
 
 const FORWARDING_HEADERS = ['forwarded', 'x-forwarded-for', 'x-forwarded-host', 'x-real-ip'] as const
 
@@ -28,9 +31,10 @@ export function registerSandboxRoutes(
 ): void {
   const onRequest = async (request: FastifyRequest) => admit(request, control.token)
 
-  app.post('/_sandbox/purge', { onRequest, config: { bodyLimit: 64 * 1024 } }, async (request, reply) => {
-    const parsed = purgeRequest.safeParse(request.body)
-    if (!parsed.success) throw invalidArguments(parsed.error, request.body)
+  app.post('/_sandbox/purge', { onRequest }, async (request, reply) => {
+    const body = await readJsonBody(request.raw, MAX_BODY_BYTES)
+    const parsed = purgeRequest.safeParse(body)
+    if (!parsed.success) throw invalidArguments(parsed.error, body)
     const emptied = await purge(services, parsed.data)
     return sendJson(request, reply, 200, JSON.stringify({ ok: true, emptied }))
   })

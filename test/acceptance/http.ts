@@ -1,0 +1,105 @@
+/** Requests exactly as written: no path clean-up, no header of our own but Host and the body's length. */
+import assert from 'node:assert/strict'
+import { Agent, type IncomingHttpHeaders, request } from 'node:http'
+import { connect } from 'node:net'
+import { text as readText } from 'node:stream/consumers'
+
+export interface Reply {
+  status: number
+  headers: IncomingHttpHeaders
+  text: string
+  /** The body as JSON; throws where it is none. */
+  json(): unknown
+}
+
+export interface Sending {
+  headers?: Record<string, string | string[]>
+  /** Sent as it is, without a Content-Type unless `headers` has one. */
+  body?: string | Uint8Array
+  /** Sent as JSON with its Content-Type. */
+  json?: unknown
+  /** Sent chunked, without Content-Length. */
+  chunks?: (string | Uint8Array)[]
+}
+
+const agent = new Agent({ keepAlive: true, maxSockets: 16 })
+
+/** `url` is an absolute one; what follows its authority goes onto the wire untouched. */
+export function send(method: string, url: string, { headers = {}, body, json, chunks }: Sending = {}): Promise<Reply> {
+  const [, host = '', tcpPort = '80', path = '/'] = /^http:\/\/(\[[^\]]+\]|[^:/]+)(?::(\d+))?(.*)$/s.exec(url) ?? []
+  const payload = json === undefined ? body : JSON.stringify(json)
+  return new Promise((resolve, reject) => {
+    const outgoing = request(
+      {
+        agent,
+        method,
+        hostname: host.replace(/^\[|\]$/g, ''),
+        port: tcpPort,
+        path,
+        headers: {
+          ...(json === undefined ? {} : { 'content-type': 'application/json' }),
+          ...(payload === undefined ? {} : { 'content-length': String(Buffer.byteLength(payload)) }),
+          ...(chunks === undefined ? {} : { 'transfer-encoding': 'chunked' }),
+          ...headers,
+        },
+      },
+      (incoming) => {
+        readText(incoming).then((text) => {
+          resolve({
+            status: incoming.statusCode ?? 0,
+            headers: incoming.headers,
+            text,
+            json: () => JSON.parse(text) as unknown,
+          })
+        }, reject)
+      },
+    )
+    outgoing.on('error', reject)
+    for (const chunk of chunks ?? []) outgoing.write(chunk)
+    outgoing.end(payload)
+  })
+}
+
+/** What a server answers to these bytes until it closes, or stays silent for `quietMs`. */
+export function sendRaw(origin: string, bytes: string | Uint8Array, quietMs = 1_000): Promise<string> {
+  const { hostname, port } = new URL(origin)
+  return new Promise((resolve, reject) => {
+    let answer = ''
+    const socket = connect({ host: hostname.replace(/^\[|\]$/g, ''), port: Number(port || 80) })
+    socket.setEncoding('latin1')
+    socket.setTimeout(quietMs, () => socket.destroy())
+    socket.on('connect', () => socket.write(bytes))
+    socket.on('data', (chunk) => {
+      answer += chunk
+    })
+    socket.on('error', (error: NodeJS.ErrnoException) => (error.code === 'ECONNREFUSED' ? reject(error) : undefined))
+    socket.on('close', () => resolve(answer))
+  })
+}
+
+const JSON_TYPE = 'application/json; charset=utf-8'
+
+/** The reply is JSON of this status and exactly this body. */
+export function answers(reply: Reply, status: number, body: unknown): void {
+  assert.deepEqual({ status: reply.status, body: reply.json() }, { status, body })
+  assert.equal(reply.headers['content-type'], JSON_TYPE)
+}
+
+/** The reply is hyper's error shape, whole: `{ok:false,status,msg}`. `msg` absent: any text but an empty one. */
+export function refuses(reply: Reply, status: number, msg?: string | RegExp): void {
+  const seen = `${reply.status} ${reply.text.slice(0, 300)}`
+  assert.equal(reply.status, status, seen)
+  assert.equal(reply.headers['content-type'], JSON_TYPE, seen)
+  const body = reply.json() as Record<string, unknown>
+  assert.deepEqual(Object.keys(body).sort(), ['msg', 'ok', 'status'], seen)
+  assert.deepEqual({ ok: body.ok, status: body.status }, { ok: false, status }, seen)
+  assert.equal(typeof body.msg, 'string', seen)
+  if (msg instanceof RegExp) assert.match(body.msg as string, msg)
+  else if (msg !== undefined) assert.equal(body.msg, msg)
+  else assert.notEqual(body.msg, '')
+}
+
+/** Ends the kept-alive connections, so that nothing keeps the process. */
+export function hangUp(): void {
+  agent.destroy()
+}

@@ -1,0 +1,282 @@
+/** Bad input changes nothing, crashes nothing and says nothing of our insides (design §12). */
+import assert from 'node:assert/strict'
+import { connect, type Socket } from 'node:net'
+import { after, before, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { gzipSync } from 'node:zlib'
+import fc from 'fast-check'
+import { answers, hangUp, type Reply, refuses, type Sending, send, sendRaw } from './acceptance/http.ts'
+import { type HostileRequest, hostileRequest, malformed } from './hostile-requests.ts'
+import { type Server, startServer } from './server-process.ts'
+
+const REQUESTS = 2_000 * Number(process.env.HYPER_TEST_SCALE ?? 1)
+const AT_ONCE = 8
+
+const CANARY = { deep: [{ n: 0.1 }, 'ü☃😀', null], text: 'unchanged' }
+
+/** Words of our insides that no answer may hold. */
+const INSIDES =
+  /SQLITE|sqlite|node_modules|hyper-proof-|\.hyper-sandbox|\.ts:\d|file:\/\/|no such (table|column)|constraint failed|syntax error near|near "|\bE(NOENT|ACCES|ISDIR)\b|\bERR_|\bFST_|\n {4}at /
+
+let server: Server
+
+before(async () => {
+  server = await startServer(['--data', '--cache'])
+  for (const path of ['/data/canary', '/cache/canary']) assert.equal((await call('PUT', path)).status, 201)
+  for (const path of ['/data/canary/c', '/cache/canary/c'])
+    assert.equal((await call('PUT', path, { json: CANARY })).status, 200)
+})
+after(async () => {
+  hangUp()
+  await server.stop()
+})
+
+function call(method: string, path: string, sending?: Sending): Promise<Reply> {
+  return send(method, `${server.url}${path}`, sending)
+}
+
+async function unharmed(): Promise<void> {
+  assert.equal(server.ended, false)
+  answers(await call('GET', '/data/canary'), 200, { ok: true, docs: [{ _id: 'c', ...CANARY }] })
+  answers(await call('GET', '/cache/canary/_query'), 200, { ok: true, docs: [{ key: 'c', value: CANARY }] })
+}
+
+interface Answer {
+  status: number
+  head: string
+  body: string
+}
+
+function parse(raw: string): Answer {
+  const at = raw.indexOf('\r\n\r\n')
+  return { status: Number(/^HTTP\/1\.1 (\d{3}) /.exec(raw)?.[1]), head: raw.slice(0, at), body: raw.slice(at + 4) }
+}
+
+/** What every answer to a bad request must be. */
+function judge({ method, target }: Pick<HostileRequest, 'method' | 'target'>, raw: string): number {
+  const { status, head, body } = parse(raw)
+  const seen = `${method} ${target.slice(0, 200)} → ${raw.slice(0, 2_000)}`
+  assert.ok(status >= 200, `no answer: ${seen}`)
+  const notStarted = status === 503 && /\/(storage|search|queue)\b/i.test(target)
+  assert.ok(status < 500 || status === 501 || notStarted, seen)
+  if (status < 400) return status
+  assert.doesNotMatch(raw, INSIDES, seen)
+  if (method === 'HEAD') return status
+  assert.match(head, /^content-type: application\/json; charset=utf-8$/im, seen)
+  const {
+    ok,
+    status: inBody,
+    msg,
+    ...rest
+  } = JSON.parse(Buffer.from(body, 'latin1').toString()) as Record<string, unknown>
+  assert.deepEqual({ ok, inBody, rest }, { ok: false, inBody: status, rest: {} }, seen)
+  assert.ok(typeof msg === 'string' && msg !== '', seen)
+  return status
+}
+
+/** Opens a connection, says `bytes`, and leaves it open. */
+async function lingering(bytes: string): Promise<Socket> {
+  const { hostname, port } = new URL(server.url)
+  const socket = connect({ host: hostname, port: Number(port) })
+  socket.on('error', () => {})
+  await new Promise<void>((resolve) => socket.once('connect', () => socket.write(bytes, () => resolve())))
+  return socket
+}
+
+test(`${REQUESTS} generated hostile requests`, async (t) => {
+  const counts = new Map<number, number>()
+  const memory: number[] = []
+  let sent = 0
+  await fc.assert(
+    fc
+      .asyncProperty(fc.array(hostileRequest, { minLength: AT_ONCE, maxLength: AT_ONCE }), async (requests) => {
+        const raw = await Promise.all(requests.map(({ wire }) => sendRaw(server.url, wire, 20_000)))
+        for (const [at, request] of requests.entries()) {
+          const status = judge(request, raw[at] ?? '')
+          counts.set(status, (counts.get(status) ?? 0) + 1)
+        }
+        sent += requests.length
+        if (sent % 200 === 0) memory.push(server.memoryMb())
+      })
+      .beforeEach(async () => {
+        // They may well remove what they are aimed at.
+        if (sent % 40 === 0) await Promise.all([call('PUT', '/data/test'), call('PUT', '/cache/test')])
+      }),
+    { numRuns: Math.ceil(REQUESTS / AT_ONCE), endOnFailure: true },
+  )
+  await unharmed()
+  t.diagnostic(
+    `statuses: ${[...counts]
+      .sort()
+      .map(([status, count]) => `${status} × ${count}`)
+      .join(', ')}`,
+  )
+  t.diagnostic(`memory, MB: ${memory.map(Math.round).join(' ')}`)
+  for (const status of [200, 201, 400, 404, 415, 422, 503]) assert.ok(counts.has(status), `no request got ${status}`)
+  const [early, late] = [
+    memory.slice(memory.length / 2, (memory.length * 3) / 4),
+    memory.slice((memory.length * 3) / 4),
+  ]
+  assert.ok(Math.min(...late) < Math.max(...early) * 1.15 + 10, `memory grows: ${memory.map(Math.round)}`)
+})
+
+for (const [name, bytes] of malformed) {
+  test(`not a request: ${name}`, async () => {
+    const raw = await sendRaw(server.url, bytes)
+    judge({ method: 'POST', target: name }, raw)
+    assert.ok(parse(raw).status >= 400, raw.slice(0, 300))
+    refuses(await call('GET', '/data/smuggled'), 404, 'database does not exist')
+    answers(await call('POST', '/data/test/_query', { json: { selector: { smuggled: 1 } } }), 200, {
+      ok: true,
+      docs: [],
+    })
+    await unharmed()
+  })
+}
+
+test('garbage behind a good request does not harm its answer', async () => {
+  const raw = await sendRaw(server.url, 'GET /data HTTP/1.1\r\nHost: localhost\r\n\r\n\x01\x02garbage\r\n\r\n')
+  assert.match(raw, /^HTTP\/1\.1 200 .*hyper Data.*HTTP\/1\.1 400 /s)
+  await unharmed()
+})
+
+test('200 stalled clients keep nobody waiting, and what they began is not stored', async () => {
+  const begun = [
+    'POST /data/test HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"stalled":1',
+    'POST /data/test HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nd\r\n{"stalled":1}\r\n',
+    'PUT /data/stalled HTTP/1.1\r\nHost: localhost\r\nX-A',
+    'P',
+  ]
+  const sockets = await Promise.all(Array.from({ length: 200 }, (_, at) => lingering(begun[at % begun.length] ?? '')))
+  for (let n = 0; n < 20; n += 1) await unharmed()
+  for (const socket of sockets) socket.destroy()
+  await sleep(100)
+  answers(await call('POST', '/data/test/_query', { json: { selector: { stalled: 1 } } }), 200, { ok: true, docs: [] })
+  refuses(await call('GET', '/data/stalled'), 404)
+})
+
+test('a client that ends its side after asking is answered', async () => {
+  const { hostname, port } = new URL(server.url)
+  const socket = connect({ host: hostname, port: Number(port), allowHalfOpen: true })
+  let answer = ''
+  socket.setEncoding('utf8').on('data', (chunk: string) => {
+    answer += chunk
+  })
+  socket.end('GET /data HTTP/1.1\r\nHost: localhost\r\n\r\n')
+  await new Promise((resolve) => socket.once('end', resolve))
+  assert.match(answer, /^HTTP\/1\.1 200 /)
+})
+
+test('clients that ask for much and read nothing cost no one else', async () => {
+  const docs = Array.from({ length: 4_000 }, (_, n) => ({ _id: `unread${n}`, pad: 'x'.repeat(2_000) }))
+  assert.equal((await call('PUT', '/data/unread')).status, 201)
+  assert.equal((await call('POST', '/data/unread/_bulk', { json: docs })).status, 201)
+  const before = server.memoryMb()
+  const sockets = await Promise.all(
+    Array.from({ length: 30 }, async () => {
+      const socket = await lingering('')
+      socket.pause()
+      socket.write('GET /data/unread HTTP/1.1\r\nHost: localhost\r\n\r\n')
+      return socket
+    }),
+  )
+  await sleep(300)
+  await unharmed()
+  const grown = server.memoryMb() - before
+  for (const socket of sockets) socket.destroy()
+  assert.ok(grown < 150, `${Math.round(grown)} MB for 30 unread lists of 8 MB`)
+  assert.equal((await call('DELETE', '/data/unread')).status, 200)
+})
+
+test('gzip bombs are 413 and cost no memory', async () => {
+  const bomb = gzipSync(Buffer.alloc(500_000_000))
+  const headers = { 'content-type': 'application/json', 'content-encoding': 'gzip' }
+  const before = server.memoryMb()
+  const replies = await Promise.all(
+    Array.from({ length: 8 }, () => call('POST', '/cache/test', { headers, body: bomb })),
+  )
+  for (const reply of replies) refuses(reply, 413)
+  const nested = gzipSync(gzipSync(Buffer.alloc(50_000_000)))
+  refuses(await call('POST', '/data/test', { headers, body: nested }), 400)
+  assert.ok(server.memoryMb() - before < 250, `${Math.round(server.memoryMb() - before)} MB`)
+  await unharmed()
+})
+
+test('prototype members are data, and nobody inherits them', async () => {
+  const text =
+    '{"_id":"p","__proto__":{"polluted":1},"constructor":{"prototype":{"polluted":1}},"a":{"__proto__":{"polluted":1}}}'
+  const headers = { 'content-type': 'application/json' }
+  assert.equal((await call('PUT', '/data/p')).status, 201)
+  assert.equal((await call('POST', '/data/p', { headers, body: text })).status, 201)
+  assert.equal((await call('GET', '/data/p/p')).text, text)
+  assert.equal((await call('PUT', '/cache/test/p', { headers, body: text })).status, 200)
+  assert.equal((await call('GET', '/cache/test/p')).text, text)
+  await call('PUT', '/data/p/plain', { json: {} })
+  for (const selector of [
+    '{"__proto__":{"polluted":1}}',
+    '{"__proto__.polluted":1}',
+    '{"constructor.prototype":{"$exists":true}}',
+    '{"a.__proto__.polluted":1}',
+    '{"polluted":1}',
+    '{"toString":{"$exists":true}}',
+  ]) {
+    const reply = await call('POST', '/data/p/_query', { headers, body: `{"selector":${selector}}` })
+    assert.ok([200, 422].includes(reply.status), reply.text)
+    if (reply.status === 200) assert.doesNotMatch(reply.text, /"plain"/, selector)
+  }
+  answers(await call('GET', '/data/p/plain'), 200, { _id: 'plain' })
+  await call('DELETE', '/data/p')
+  await unharmed()
+})
+
+test('selectors of any depth are answered', async () => {
+  const headers = { 'content-type': 'application/json' }
+  for (const depth of [50, 90, 500, 5_000, 100_000]) {
+    for (const [open, close] of [
+      ['{"$and":[', ']}'],
+      ['{"a":{"$not":', '}}'],
+      ['{"a":{"$elemMatch":', '}}'],
+      ['{"$nor":[', ']}'],
+    ] as const) {
+      const reply = await call('POST', '/data/test/_query', {
+        headers,
+        body: `{"selector":${open.repeat(depth)}{}${close.repeat(depth)}}`,
+      })
+      assert.ok([200, 400, 422].includes(reply.status), `${depth} ${open} ${reply.status} ${reply.text.slice(0, 200)}`)
+      if (depth >= 500) refuses(reply, 400)
+    }
+  }
+  const wide = { $or: Array.from({ length: 20_000 }, (_, n) => ({ n })) }
+  assert.ok([200, 422].includes((await call('POST', '/data/test/_query', { json: { selector: wide } })).status))
+  const many = { n: { $in: Array.from({ length: 100_000 }, (_, n) => n) } }
+  assert.ok([200, 422].includes((await call('POST', '/data/test/_query', { json: { selector: many } })).status))
+  const long = { ['a'.repeat(100_000)]: 1, [Array.from({ length: 2_000 }, () => 'a').join('.')]: 1 }
+  assert.ok([200, 422].includes((await call('POST', '/data/test/_query', { json: { selector: long } })).status))
+  const fields = Array.from({ length: 20_000 }, (_, n) => `f${n}`)
+  assert.ok([200, 422].includes((await call('POST', '/data/test/_query', { json: { fields } })).status))
+  assert.ok([200, 422].includes((await call('POST', '/data/test/_query', { json: { sort: fields } })).status))
+  assert.ok([201, 422].includes((await call('POST', '/data/test/_index', { json: { name: 'wide', fields } })).status))
+  await unharmed()
+})
+
+test('a pattern made to backtrack holds nobody up', async () => {
+  await call('PUT', '/cache/test')
+  const key = 'a'.repeat(5_000)
+  assert.equal((await call('POST', '/cache/test', { json: { key, value: {} } })).status, 201)
+  const reply = await call('GET', `/cache/test/_query?pattern=${'*a'.repeat(40)}*b`)
+  answers(reply, 200, { ok: true, docs: [] })
+  await unharmed()
+})
+
+test('a regular expression made to backtrack holds up no other request', async () => {
+  await call('PUT', '/data/redos')
+  await call('PUT', '/data/redos/x', { json: { t: `${'a'.repeat(60)}!` } })
+  const query = JSON.stringify({ selector: { t: { $regex: '^(a+)+$' } } })
+  const socket = await lingering(
+    `POST /data/redos/_query HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ${query.length}\r\n\r\n${query}`,
+  )
+  await sleep(200)
+  for (let n = 0; n < 10; n += 1) await unharmed()
+  answers(await call('PUT', '/data/redos/y', { json: {} }), 200, { ok: true, id: 'y' })
+  socket.destroy()
+})

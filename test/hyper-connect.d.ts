@@ -1,0 +1,16 @@
+/** The published package's own types are out of reach of modern resolution (hyper-api §9.8). */
+declare module 'hyper-connect' {
+  type Call = (...args: unknown[]) => Promise<Record<string, unknown>>
+  type Service<Method extends string> = Record<Method, Call>
+
+  export interface Hyper {
+    data: Service<'create' | 'destroy' | 'add' | 'get' | 'update' | 'remove' | 'list' | 'query' | 'index' | 'bulk'>
+    cache: Service<'create' | 'destroy' | 'add' | 'get' | 'set' | 'remove' | 'query'>
+    storage: Service<'create' | 'destroy'>
+    search: Service<'create' | 'query'>
+    queue: Service<'create' | 'enqueue'>
+    info: Service<'services'>
+  }
+
+  export function connect(connectionString: string, domain?: string): Hyper
+}

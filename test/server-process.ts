@@ -1,0 +1,93 @@
+/** The real command line in a process of its own, on a free TCP port and in a project directory of its own. */
+import assert from 'node:assert/strict'
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+export interface Server {
+  /** Such as `http://127.0.0.1:49152`; may change with a restart. */
+  readonly url: string
+  /** kill -9, at once; resolves when the process is gone. */
+  kill(): Promise<void>
+  /** Starts it again on the same data, after `kill`. */
+  start(): Promise<void>
+  /** Megabytes the process holds in memory now. */
+  memoryMb(): number
+  /** The server has ended, by itself or by `kill`. */
+  readonly ended: boolean
+  /** Stops it in good order and removes its directory. */
+  stop(): Promise<void>
+}
+
+const MAIN = fileURLToPath(new URL('../cli/main.ts', import.meta.url))
+
+export async function startServer(flags: readonly string[] = []): Promise<Server> {
+  const directory = mkdtempSync(join(tmpdir(), 'hyper-proof-'))
+  let child: ChildProcess
+  let url = ''
+
+  async function start(): Promise<void> {
+    child = spawn(process.execPath, [MAIN, 'up', '--port', '0', '--json', ...flags], {
+      cwd: directory,
+      env: { ...process.env, HYPER_SANDBOX_HOME: join(directory, 'home') },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    url = await announcedUrl(child)
+  }
+
+  async function end(signal: NodeJS.Signals): Promise<void> {
+    if (hasEnded(child)) return
+    const exit = once(child, 'exit')
+    child.kill(signal)
+    await exit
+  }
+
+  try {
+    await start()
+  } catch (error) {
+    rmSync(directory, { recursive: true, force: true })
+    throw error
+  }
+  return {
+    get url() {
+      return url
+    },
+    get ended() {
+      return hasEnded(child)
+    },
+    start,
+    kill: () => end('SIGKILL'),
+    memoryMb: () => Number(execFileSync('ps', ['-o', 'rss=', '-p', String(child.pid)], { encoding: 'utf8' })) / 1024,
+    async stop() {
+      await end('SIGTERM')
+      rmSync(directory, { recursive: true, force: true })
+    },
+  }
+}
+
+function hasEnded({ exitCode, signalCode }: ChildProcess): boolean {
+  return exitCode !== null || signalCode !== null
+}
+
+/** `up --json` says where it listens, in one JSON envelope, once it is ready. */
+function announcedUrl(child: ChildProcess): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let output = ''
+    let errors = ''
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      errors += text
+    })
+    child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+      output += text
+      if (!output.trimEnd().endsWith('}')) return
+      const { data } = JSON.parse(output) as { data: { url: string } }
+      assert.match(data.url, /^http:/)
+      resolve(data.url)
+    })
+    child.on('error', reject)
+    child.on('exit', (code, signal) => reject(new Error(`the server ended with ${code ?? signal}: ${output}${errors}`)))
+  })
+}
