@@ -19,5 +19,6 @@ process.emitWarning = function (warning) {
   if (!/SQLite is an experimental feature/.test(String(warning))) return emitWarning.apply(process, arguments)
 }
 
-var built = require('node:path').join(__dirname, '../dist/cli/main.js')
-void import(require('node:fs').existsSync(built) ? '../dist/cli/main.js' : './main.ts')
+// A clone runs its sources, whatever was built there; a published package has none.
+var sources = require('node:path').join(__dirname, 'main.ts')
+void import(require('node:fs').existsSync(sources) ? './main.ts' : '../dist/cli/main.js')

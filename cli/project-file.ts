@@ -1,5 +1,5 @@
 /** The shape of the project file `hyper-sandbox.yaml` and of the `.local.yaml` beside it. */
-import { z } from 'zod'
+import * as z from 'zod'
 
 export const engineName = z.enum(['auto', 'embedded', 'compose'], 'must be auto, embedded or compose')
 

@@ -90,7 +90,7 @@ async function start(
   const { domain } = config
   try {
     const { purge } = await import('../server/purge.ts')
-    const { createServices } = await import('./sandbox.ts')
+    const { createServices } = await import('./create-services.ts')
     const emptied = resolved.purge.length > 0 ? await purge(sandbox.services, { kinds: resolved.purge, domain }) : []
     await createServices(sandbox, domain, resolved.create)
     return { sandbox, emptied }

@@ -7,7 +7,9 @@ import { pino } from 'pino'
 import { HyperError } from '../server/error.ts'
 import { purge } from '../server/purge.ts'
 import type { ServiceName } from '../server/services.ts'
-import { AVAILABLE, type RunningSandbox, type ServiceConfig, startSandbox } from './wire.ts'
+import { createServices } from './create-services.ts'
+import type { ServiceConfig } from './service-config.ts'
+import { AVAILABLE, type RunningSandbox, startSandbox } from './wire.ts'
 
 export interface CreateSandboxOptions {
   /** Which services run, and are created in the domain; `{ adapter }` plugs in another one. @default all there are */
@@ -98,20 +100,6 @@ async function start(
     close,
     [Symbol.asyncDispose]: close,
   }
-}
-
-/** Creates every running service in the domain; one that exists is fine. */
-export async function createServices(
-  { services }: Pick<RunningSandbox, 'services'>,
-  domain: string,
-  kinds: readonly ServiceName[] = AVAILABLE,
-): Promise<void> {
-  const ignoreExisting = (error: unknown) => {
-    if (!(error instanceof HyperError && error.status === 409)) throw error
-  }
-  if (services.data && kinds.includes('data')) await services.data.createDatabase({ db: domain }).catch(ignoreExisting)
-  if (services.cache && kinds.includes('cache'))
-    await services.cache.createStore({ store: domain }).catch(ignoreExisting)
 }
 
 export interface MainOptions {

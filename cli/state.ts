@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto'
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { z } from 'zod'
+import * as z from 'zod'
 import { HyperError } from '../server/error.ts'
 import { SERVICE_NAMES } from '../server/services.ts'
 import { writeAtomically } from './atomic-file.ts'

@@ -13,12 +13,8 @@ import { cachePort } from '../server/ports/cache.ts'
 import { dataPort } from '../server/ports/data.ts'
 import type { ServiceName, Services } from '../server/services.ts'
 import { listen } from '../server/start.ts'
+import type { ServiceConfig } from './service-config.ts'
 import { VERSION } from './version.ts'
-
-export interface ServiceConfig {
-  /** A third-party adapter: a path, or a package's name, whose default export makes one. */
-  adapter?: string
-}
 
 /** Everything a sandbox needs to know, resolved (design §7). */
 export interface SandboxConfig {

@@ -26,7 +26,9 @@ export function createMetrics(): Metrics {
   let loading: Promise<{ registry: Registry; duration: Histogram }> | undefined
 
   async function load() {
-    const { collectDefaultMetrics, Histogram, Registry } = await import('prom-client')
+    // The bundle gives a CommonJS library no names but this one.
+    const { default: prom } = await import('prom-client')
+    const { collectDefaultMetrics, Histogram, Registry } = prom
     const registry = new Registry()
     collectDefaultMetrics({ register: registry })
     const duration = new Histogram({

@@ -1,0 +1,76 @@
+/**
+ * `npm run build`: what is published. Every library is bundled, because few files load faster than two hundred; what a start does
+ * not need stays in chunks of its own, loaded by the `import()` that asks for it. zod is a dependency all the same: the types of
+ * the ports speak of it.
+ */
+import { execFileSync } from 'node:child_process'
+import { globSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { build, type Metafile } from 'esbuild'
+import { projectFileSchema } from './cli/project-file.ts'
+
+const ROOT = import.meta.dirname
+
+rmSync(join(ROOT, 'dist'), { recursive: true, force: true })
+
+const { metafile } = await build({
+  absWorkingDir: ROOT,
+  entryPoints: {
+    'cli/main': 'cli/main.ts',
+    sandbox: 'cli/sandbox.ts',
+    ports: 'server/ports/published.ts',
+    conformance: 'test/conformance/published.ts',
+    // Beside the chunk that starts it.
+    'chunks/query.worker': 'adapters/data/query.worker.ts',
+  },
+  outdir: 'dist',
+  chunkNames: 'chunks/[name]-[hash]',
+  bundle: true,
+  splitting: true,
+  format: 'esm',
+  platform: 'node',
+  target: 'node22.18',
+  minifySyntax: true,
+  minifyWhitespace: true,
+  legalComments: 'none',
+  // CommonJS libraries ask for Node's modules by `require`.
+  banner: { js: "import{createRequire as $require}from'node:module';const require=$require(import.meta.url);" },
+  metafile: true,
+})
+
+writeFileSync(join(ROOT, 'schema.json'), `${JSON.stringify(projectFileSchema(), undefined, 2)}\n`)
+writeFileSync(join(ROOT, 'dist/LICENSES.txt'), licencesOf(metafile))
+writeTypes(['cli/sandbox.d.ts', 'server/ports/published.d.ts', 'test/conformance/published.d.ts'])
+
+/** The bundled libraries' licences, which all ask to be passed on with them. */
+function licencesOf({ inputs }: Metafile): string {
+  const packages = new Set<string>()
+  for (const input of Object.keys(inputs)) {
+    const [, directory] = /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(input) ?? []
+    if (directory) packages.add(directory)
+  }
+  const texts = [...packages].sort().map((directory) => {
+    const { name, version, license } = JSON.parse(readFileSync(join(ROOT, directory, 'package.json'), 'utf8'))
+    const [file] = globSync('{LICEN[CS]E,licen[cs]e}*', { cwd: join(ROOT, directory) })
+    const text = file === undefined ? '' : `\n\n${readFileSync(join(ROOT, directory, file), 'utf8').trim()}`
+    return `${name} ${version} (${license})${text}\n`
+  })
+  return texts.join(`\n${'-'.repeat(80)}\n\n`)
+}
+
+/** Declarations of the entries and of what they import; the compiler writes those of the whole program. */
+function writeTypes(entries: readonly string[]): void {
+  const types = join(ROOT, 'dist/types')
+  const compiler = join(ROOT, 'node_modules/.bin/tsc')
+  execFileSync(compiler, ['-p', 'tsconfig.types.json'], { cwd: ROOT, stdio: 'inherit' })
+  const reached = new Set(entries)
+  for (const file of reached) {
+    const text = readFileSync(join(types, file), 'utf8')
+    for (const [, path = ''] of text.matchAll(/(?:from |import\()['"](\.[^'"]+)\.ts['"]/g)) {
+      reached.add(join(file, '..', `${path}.d.ts`))
+    }
+  }
+  for (const file of globSync('**/*.d.ts', { cwd: types })) {
+    if (!reached.has(file)) rmSync(join(types, file))
+  }
+}

@@ -1,0 +1,17 @@
+import { HyperError } from '../server/error.ts'
+import type { ServiceName } from '../server/services.ts'
+import { AVAILABLE, type RunningSandbox } from './wire.ts'
+
+/** Creates every running service in the domain; one that exists is fine. */
+export async function createServices(
+  { services }: Pick<RunningSandbox, 'services'>,
+  domain: string,
+  kinds: readonly ServiceName[] = AVAILABLE,
+): Promise<void> {
+  const ignoreExisting = (error: unknown) => {
+    if (!(error instanceof HyperError && error.status === 409)) throw error
+  }
+  if (services.data && kinds.includes('data')) await services.data.createDatabase({ db: domain }).catch(ignoreExisting)
+  if (services.cache && kinds.includes('cache'))
+    await services.cache.createStore({ store: domain }).catch(ignoreExisting)
+}

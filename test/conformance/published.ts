@@ -1,0 +1,3 @@
+/** `hyper-sandbox/conformance`: the suites that judge an adapter, ours or another's. */
+export * from './cache.ts'
+export * from './data.ts'
