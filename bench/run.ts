@@ -5,13 +5,19 @@
  */
 import { existsSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
-import type { AddressInfo } from 'node:net'
-import { createServer } from 'node:net'
 import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
 import autocannon from 'autocannon'
 import { clientOf, fill } from './fixture.ts'
-import { builtCli, cpuMicroseconds, residentMegabytes, type Server, startBare, startSandbox } from './processes.ts'
+import {
+  builtCli,
+  cpuMicroseconds,
+  freeTcpPort,
+  residentMegabytes,
+  type Server,
+  startBare,
+  startSandbox,
+} from './processes.ts'
 import { type Scenario, scenarios } from './scenarios.ts'
 
 const { values: options } = parseArgs({
@@ -137,14 +143,6 @@ async function measureStart(): Promise<{ startMs: Spread; idleMegabytes: Spread 
     await server.close()
   }
   return { startMs: spread(starts), idleMegabytes: resident.length > 0 ? spread(resident) : undefined }
-}
-
-async function freeTcpPort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await new Promise((resolve) => server.once('listening', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
 }
 
 function median(numbers: number[]): number {

@@ -1,7 +1,8 @@
 /** `up` in its three forms: what runs already, a process of its own, or here in the foreground. */
 import type { Context } from './command.ts'
-import { type Resolved, resolveConfig } from './config.ts'
+import { KINDS, type Resolved, resolveConfig } from './config.ts'
 import { durationOf } from './duration.ts'
+import type { Flags } from './flags.ts'
 import { reportRunning } from './report-running.ts'
 import { inspect } from './running.ts'
 import { exitCodeOf, listenForStop } from './signals.ts'
@@ -58,23 +59,37 @@ async function startHere(
   const { flags, output, env, cwd, exit } = context
   const { runSandbox } = await import('./run-sandbox.ts')
   const begun = performance.now()
-  const stop = listenForStop(exit)
-  const args = flags.toArguments([...OWN_FLAGS, 'purge'])
+  using stop = listenForStop(exit)
+  const ready = Promise.withResolvers<void>()
+  void output.progress('starting', ready.promise)
+  void stop.requested.then((reason) => {
+    if (reason === 'SIGINT') output.note('\nstopping; Ctrl-C again ends it at once')
+  })
   const ended = await runSandbox(resolved, {
     env,
-    arguments: nano ? [...args, `--only=${Object.keys(resolved.config.services).join(',')}`] : args,
+    arguments: restartArguments(flags, resolved, nano),
     timeoutMs,
     pretty: process.stderr.isTTY === true && !output.json,
     colorize: output.lively,
     stopRequested: stop.requested,
     onShutdown: () => stop.stop('shutdown'),
     onReady: (run, emptied) => {
+      ready.resolve()
       const text = summaryOf(output, run, { cwd, emptied, created: resolved.create })
       const took = Math.round(performance.now() - begun)
       output.report(describeRun(run, emptied), `${text}\n  ready in ${took} ms; Ctrl-C stops it\n`)
     },
-  })
+  }).finally(ready.resolve)
   return ended === 'taken' ? 'taken' : exitCodeOf(ended)
+}
+
+/** The line without what counts once; for hyper nano's form in the terms of `up`, which takes flags for what shall run. */
+function restartArguments(flags: Flags, resolved: Resolved, nano: boolean): string[] {
+  const once = [...OWN_FLAGS, 'purge']
+  if (!nano) return flags.toArguments(once)
+  const running = Object.keys(resolved.config.services)
+  const absent = KINDS.filter((kind) => !running.includes(kind))
+  return [...flags.toArguments([...once, ...absent, 'only', 'exclude']), `--only=${running.join(',')}`]
 }
 
 function isLoopback(host: string): boolean {

@@ -1,4 +1,4 @@
-import { createInterface } from 'node:readline/promises'
+import { createInterface, type Interface } from 'node:readline/promises'
 import { HyperError } from '../server/error.ts'
 import type { Output } from './output.ts'
 
@@ -10,10 +10,18 @@ export async function confirm(output: Output, question: string): Promise<void> {
     })
   const lines = createInterface({ input: process.stdin, output: process.stderr })
   try {
-    const answer = await lines.question(`${question} [y/N] `)
+    const answer = await Promise.race([lines.question(`${question} [y/N] `), interruption(lines)])
     if (!/^y(es)?$/i.test(answer.trim()))
       throw new HyperError('CONFIRMATION_NEEDED', 'not confirmed; nothing was changed')
   } finally {
     lines.close()
   }
+}
+
+/** Ctrl-C and Ctrl-D, which leave a question unanswered for ever. */
+function interruption(lines: Interface): Promise<never> {
+  return new Promise((_, reject) => {
+    const interrupted = () => reject(new HyperError('INTERRUPTED', 'interrupted; nothing was changed'))
+    lines.once('SIGINT', interrupted).once('close', interrupted)
+  })
 }

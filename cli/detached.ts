@@ -45,7 +45,7 @@ export async function startDetached(
       reject(new HyperError('INTERNAL', message, { hint: `Its log: ${files.log}` }))
     })
   })
-  const stop = listenForStop(context.exit)
+  using stop = listenForStop(context.exit)
   const late = new Promise<'late'>((resolve) => setTimeout(resolve, timeoutMs + GRACE_MS, 'late').unref())
   const outcome = await context.output.progress('starting', Promise.race([report, stop.requested, late]))
 

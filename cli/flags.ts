@@ -58,6 +58,10 @@ export class Flags {
   }
 }
 
+export function isOn(text: string | undefined): boolean {
+  return ON.includes(text?.toLowerCase() ?? '')
+}
+
 export function variableOf(name: string): string {
   return `HYPER_SANDBOX_${name.toUpperCase().replaceAll('-', '_')}`
 }
@@ -67,9 +71,8 @@ function fromVariable(flag: Flag, env: NodeJS.ProcessEnv): FlagValue | undefined
   const text = env[variable]
   if (text === undefined || text === '') return undefined
   if (flag.value?.startsWith('<')) return text
-  const answer = text.toLowerCase()
-  if (ON.includes(answer)) return true
-  if (OFF.includes(answer)) return undefined
+  if (isOn(text)) return true
+  if (OFF.includes(text.toLowerCase())) return undefined
   if (flag.value) return text
   throw new HyperError('CONFIG_INVALID', `${variable} is neither on nor off: '${text}'`, {
     hint: `Set it to 1 or 0, or unset it.`,

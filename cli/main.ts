@@ -1,9 +1,13 @@
 /** The command line's entry: picks the verb, loads it, ends with its exit code. */
+import { enableCompileCache } from 'node:module'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { HyperError } from '../server/error.ts'
 import { asCliError } from './cli-error.ts'
 import type { Command } from './command.ts'
+import { isOn, variableOf } from './flags.ts'
 import { Output } from './output.ts'
+import { cacheDirectory } from './user-directories.ts'
 
 /** In the order help shows them. Only the verb that runs is loaded. */
 const VERBS: Readonly<Record<string, () => Promise<Command>>> = {
@@ -33,15 +37,20 @@ const HIDDEN: typeof VERBS = {
   _detached: async () => (await import('./commands/detached.ts')).detached,
 }
 
+/** Variables that are no flag's. */
+const OTHER_VARIABLES: readonly string[] = ['HYPER_SANDBOX_HOME', 'HYPER_SANDBOX_DEBUG']
+
 async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
   const [first, ...rest] = argv
   const help = first === undefined || first === 'help' || first === '--help' || first === '-h'
   const word = help ? rest[0] : first
   const verb = word === undefined ? undefined : (own(ALIASES, word) ?? word)
-  const output = new Output({ json: argv.includes('--json'), command: verb ?? 'help', env })
+  const json = argv.includes('--json') || isOn(env[variableOf('json')])
+  const output = new Output({ json, command: verb ?? 'help', env })
   try {
     if (verb === undefined) return await overview(output)
     if (verb === '_nano' || (verb.startsWith('-') && !help)) {
+      if (argv.includes('--help') || argv.includes('-h')) return await overview(output)
       const { nano } = await import('./nano.ts')
       return await nano(
         contextOf(output, env),
@@ -57,6 +66,7 @@ async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<nu
       output.answer({ help: helpText(command) }, helpText(command))
       return 0
     }
+    if (verb in VERBS) await warnOfUnknownVariables(output, env)
     return (await command.run({ ...contextOf(output, env), ...parsed })) ?? 0
   } catch (error) {
     const known = asCliError(error)
@@ -86,6 +96,17 @@ async function unknownVerb(verb: string): Promise<HyperError> {
   })
 }
 
+/** A misspelt variable would otherwise do nothing, silently. */
+async function warnOfUnknownVariables(output: Output, env: NodeJS.ProcessEnv): Promise<void> {
+  const names = Object.keys(env).filter((name) => name.startsWith('HYPER_SANDBOX_') && !OTHER_VARIABLES.includes(name))
+  if (names.length === 0) return
+  const commands = await Promise.all(Object.values(VERBS).map((load) => load()))
+  const known = [...OTHER_VARIABLES, ...commands.flatMap(({ flags }) => flags.map((flag) => variableOf(flag.name)))]
+  const { didYouMean } = await import('./suggest.ts')
+  for (const name of names.filter((one) => !known.includes(one)))
+    output.warn(`${name} means nothing here${didYouMean(name, known)}`)
+}
+
 /** A table's own entry: `constructor` is no verb. */
 function own<T>(table: Readonly<Record<string, T>>, name: string): T | undefined {
   return Object.hasOwn(table, name) ? table[name] : undefined
@@ -95,4 +116,6 @@ function exit(code: number): never {
   process.exit(code)
 }
 
+// A third off every start but the first. Where it cannot be kept, nothing happens.
+enableCompileCache(join(cacheDirectory(process.env), 'compiled'))
 exit(await main(process.argv.slice(2), process.env))

@@ -8,9 +8,10 @@ import { isServiceName } from '../server/services.ts'
 import { bringUp } from './bring-up.ts'
 import type { Context } from './command.ts'
 import { JSON_FLAG } from './command.ts'
-import { RUN_FLAGS, TIMEOUT_FLAG } from './commands/up.ts'
-import { KINDS } from './config.ts'
+import { RUN_FLAGS, TIMEOUT_FLAG, up } from './commands/up.ts'
+import { AVAILABLE, KINDS } from './config.ts'
 import { Flags, type FlagValue } from './flags.ts'
+import type { Output } from './output.ts'
 import { didYouMean } from './suggest.ts'
 
 const NANO_FLAGS = ['data', 'cache', 'storage', 'domain', 'purge', 'experimental'] as const
@@ -20,24 +21,37 @@ export async function nano(
   context: Omit<Context, 'args' | 'flags'>,
   { argv, bin }: { argv: readonly string[]; bin: 'hyper-nano' | 'hyper-sandbox' },
 ): Promise<number> {
-  const given = readLikeNano(argv)
   const { output } = context
-  const known = [...NANO_FLAGS, ...KNOWN.map(({ name }) => name)]
-  const unknown = [...given.keys()].filter((name) => !known.includes(name))
-  const nanoLike = bin === 'hyper-nano' || NANO_FLAGS.some((name) => given.has(name))
-  for (const name of unknown) {
-    const message = `there is no flag --${name}${didYouMean(name, known)}`
-    if (!nanoLike) throw new HyperError('USAGE', message, { hint: 'See: hyper-sandbox help up' })
-    output.warn(`${message}; ignored, as hyper nano does`)
-    given.delete(name)
+  const given = readLikeNano(argv)
+  const ignores = bin === 'hyper-nano' || NANO_FLAGS.some((name) => given.has(name))
+  for (const unknown of unknownFlags(given, argv)) {
+    if (!ignores) throw unknown
+    output.warn(`${unknown.message}; ignored, as hyper nano does`)
   }
   if (given.delete('experimental'))
     output.note('--experimental is not needed here; nothing on this command line is experimental')
-  return await bringUp({ ...context, args: [], flags: new Flags(asUpFlags(given), KNOWN, context.env) }, { nano: true })
+  const flags = new Flags(asUpFlags(given, output), KNOWN, context.env)
+  return await bringUp({ ...context, args: [], flags }, { nano: true })
+}
+
+/** Takes out what neither hyper nano nor we know. @throws USAGE for what only `up` can: ignoring it would surprise */
+function unknownFlags(given: Map<string, FlagValue>, argv: readonly string[]): HyperError[] {
+  const known = [...NANO_FLAGS, ...KNOWN.map(({ name }) => name)]
+  return [...given.keys()]
+    .filter((name) => !known.includes(name))
+    .map((name) => {
+      given.delete(name)
+      const spelled = name.length === 1 ? `-${name}` : `--${name}`
+      if (up.flags.some((flag) => flag.name === name || flag.short === name))
+        throw new HyperError('USAGE', `${spelled} needs a verb`, { hint: `Type: hyper-sandbox up ${argv.join(' ')}` })
+      return new HyperError('USAGE', `there is no flag ${spelled}${didYouMean(name, known)}`, {
+        hint: 'See: hyper-sandbox help up',
+      })
+    })
 }
 
 /** Nano's values in the terms of `up`. */
-function asUpFlags(given: Map<string, FlagValue>): Map<string, FlagValue> {
+function asUpFlags(given: ReadonlyMap<string, FlagValue>, output: Output): Map<string, FlagValue> {
   const flags = new Map(given)
   for (const [name, value] of given) {
     const flag = KNOWN.find((one) => one.name === name)
@@ -55,7 +69,9 @@ function asUpFlags(given: Map<string, FlagValue>): Map<string, FlagValue> {
   const purge = flags.get('purge')
   if (purge !== undefined) {
     const listed = purge === true ? KINDS : purge.split(',').map((kind) => kind.trim())
-    const kinds = KINDS.filter((kind) => listed.includes(kind) && flags.has(kind))
+    for (const kind of listed.filter((one) => !isServiceName(one)))
+      output.warn(`--purge: there is no service '${kind}'${didYouMean(kind, KINDS)}; ignored, as hyper nano does`)
+    const kinds = AVAILABLE.filter((kind) => listed.includes(kind) && flags.has(kind))
     if (kinds.length > 0) flags.set('purge', kinds.join(','))
     else flags.delete('purge')
   }

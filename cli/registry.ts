@@ -1,10 +1,10 @@
 /** Every sandbox of this user, running or not: one small file per project, so that `list` and a used port can name it. */
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
-import { homedir } from 'node:os'
 import { join } from 'node:path'
 import * as z from 'zod'
 import { writeAtomically } from './atomic-file.ts'
+import { stateHome } from './user-directories.ts'
 
 const entry = z.object({ name: z.string(), projectDirectory: z.string(), stateDirectory: z.string() })
 
@@ -45,9 +45,6 @@ function fileOf(env: NodeJS.ProcessEnv, stateDirectory: string): string {
   return join(directory(env), `${createHash('sha256').update(stateDirectory).digest('hex').slice(0, 16)}.json`)
 }
 
-/** `$HYPER_SANDBOX_HOME`, else the user's state directory after the XDG rules. */
 function directory(env: NodeJS.ProcessEnv): string {
-  const home = env.HYPER_SANDBOX_HOME
-  if (home) return join(home, 'sandboxes')
-  return join(env.XDG_STATE_HOME || join(homedir(), '.local', 'state'), 'hyper-sandbox', 'sandboxes')
+  return join(stateHome(env), 'sandboxes')
 }

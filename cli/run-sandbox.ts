@@ -52,6 +52,8 @@ export async function runSandbox(resolved: Resolved, options: RunOptions): Promi
     writeRun(stateDirectory, run)
     const { createLogger } = await import('./log.ts')
     const logger = await createLogger(files.log, options)
+    // Written before Node ends us, so that `logs` has the reason.
+    process.on('uncaughtExceptionMonitor', (err) => logger.fatal({ err }, 'crashed'))
     const starting = start(config, resolved, { logger, onShutdown: options.onShutdown })
     const started = await Promise.race([starting, options.stopRequested, tooLate(options.timeoutMs)])
     if (typeof started === 'string') return started

@@ -39,8 +39,12 @@ export async function showLogs({ flags, output, cwd, env }: Context): Promise<nu
   for (const line of kept) show(line)
   if (!flags.has('follow')) return 0
 
+  let readerLeft = false
+  process.stdout.once('error', () => {
+    readerLeft = true
+  })
   // What the sandbox wrote before it ended is read after it is seen to have ended.
-  for (let running = true; running; ) {
+  for (let running = true; running && !readerLeft; ) {
     running = inspect(project.stateDirectory).state !== 'stopped'
     for await (const line of reader.lines()) show(line)
     if (running) await sleep(POLL_MS)

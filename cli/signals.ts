@@ -7,7 +7,10 @@ const DEBOUNCE_MS = 500
 
 const INTERRUPTED = 130
 
-export interface StopRequests {
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+
+/** Until disposed of, signals only ask. */
+export interface StopRequests extends Disposable {
   /** Resolves with the first one. */
   readonly requested: Promise<StopReason>
   /** As a signal would. */
@@ -27,8 +30,14 @@ export function listenForStop(force: (exitCode: number) => void): StopRequests {
     resolve(reason)
     if (now - first > DEBOUNCE_MS) force(INTERRUPTED)
   }
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stop)
-  return { requested, stop }
+  for (const signal of SIGNALS) process.on(signal, stop)
+  return {
+    requested,
+    stop,
+    [Symbol.dispose]() {
+      for (const signal of SIGNALS) process.off(signal, stop)
+    },
+  }
 }
 
 /** A person's Ctrl-C is an interruption; being told to stop is what was wanted. */

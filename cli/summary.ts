@@ -74,8 +74,8 @@ export function emptiedLine({ service, domain, count }: Emptied): string {
 function example({ url, domain, services }: Run, created: readonly string[]): string {
   const service = created[0] ?? services[0] ?? 'data'
   if (created.length === 0) return `curl -X PUT ${url}/${service}/${domain}`
-  const key = service === 'cache' ? `"key":"hello","value":{"n":1}` : `"_id":"hello","n":1`
-  return `curl ${url}/${service}/${domain} --json '{${key}}'`
+  const body = service === 'cache' ? '{"key":"hello","value":{"n":1}}' : '{"_id":"hello","n":1}'
+  return `curl ${url}/${service}/${domain} \\\n            -d '${body}'`
 }
 
 /** As short as it stays true: relative inside the working directory, `~` inside the home. */

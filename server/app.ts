@@ -48,7 +48,11 @@ export function buildApp(options: GatewayOptions): FastifyInstance {
 
   const app = Fastify({
     logger: false,
-    http: { ServerResponse: GatewayResponse as unknown as typeof ServerResponse, headersTimeout: 30_000 },
+    http: {
+      ServerResponse: GatewayResponse as unknown as typeof ServerResponse,
+      headersTimeout: 30_000,
+      requireHostHeader: false, // Node's own refusal has no body
+    },
     requestTimeout: 300_000,
     // The ports' schemas check; without these two, fastify would load ajv and a serializer at start.
     schemaController: { compilersFactory: { buildValidator: noCompiler, buildSerializer: noCompiler } },
@@ -62,6 +66,9 @@ export function buildApp(options: GatewayOptions): FastifyInstance {
     clientErrorHandler: answerClientError,
   })
 
+  // An expectation we do not know may be ignored (RFC 9110 §10.1.1); Node's own 417 has no body.
+  app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response))
+
   app.setErrorHandler((error, request, reply) => sendError(request, reply, error, logger))
   app.setNotFoundHandler((request, reply) => sendError(request, reply, notFound(), logger))
 
@@ -72,7 +79,9 @@ export function buildApp(options: GatewayOptions): FastifyInstance {
 
   app.addHook('onRequest', (request, reply, done) => {
     const { host, origin } = request.headers
-    if (!hostRules.allowsHost(host) && !ANY_HOST.has(request.url)) {
+    if (host === undefined && request.raw.httpVersion === '1.1') {
+      done(new HyperError('BAD_REQUEST', 'the request has no Host header'))
+    } else if (!hostRules.allowsHost(host) && !ANY_HOST.has(request.url)) {
       done(
         new HyperError(
           'HOST_REFUSED',

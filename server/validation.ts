@@ -48,10 +48,12 @@ function reason(issue: Issue, input: unknown): string {
       return expected(issue.expected === 'record' ? 'object' : issue.expected, input)
     case 'custom':
       return typeof issue.params?.expected === 'string' ? expected(issue.params.expected, input) : issue.message
-    case 'invalid_value':
-      return input === undefined
-        ? 'Required'
-        : `Invalid enum value. Expected ${issue.values.map((value) => `'${String(value)}'`).join(' | ')}, received '${String(input)}'`
+    case 'invalid_value': {
+      const values = issue.values.map((value) => `'${String(value)}'`).join(' | ')
+      return typeof input === 'string'
+        ? `Invalid enum value. Expected ${values}, received '${input}'`
+        : expected(values, input)
+    }
     case 'too_small':
       return issue.origin === 'string'
         ? `String must contain at least ${issue.minimum} character(s)`

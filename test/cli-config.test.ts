@@ -1,8 +1,6 @@
 import assert from 'node:assert/strict'
 import { mkdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { test } from 'node:test'
-import { TestProject } from './helpers/cli.ts'
+import { packageFile, TestProject, test } from './helpers/cli.ts'
 
 type Config = {
   name: string
@@ -75,6 +73,14 @@ test('a wrong variable ends with 8 and names itself', async () => {
     assert.ok(error?.actions[0])
   }
   assert.equal(project.hasState(), false)
+})
+
+test('a misspelt variable is warned of', async () => {
+  await using project = new TestProject()
+  const { envelope } = await project.json(['config'], { env: { HYPER_SANDBOX_PROT: '1', HYPER_SANDBOX_YES: '1' } })
+  assert.deepEqual(envelope.warnings, ["HYPER_SANDBOX_PROT means nothing here (did you mean 'HYPER_SANDBOX_PORT'?)"])
+  const { stdout } = await project.run(['status'], { env: { HYPER_SANDBOX_JSON: '1' } })
+  assert.equal(JSON.parse(stdout).error.code, 'NOT_RUNNING')
 })
 
 test('the project file is found upwards, and rules the whole project', async () => {
@@ -174,6 +180,6 @@ test('a third-party adapter is taken from the project', async () => {
 test('the shipped JSON Schema is the current one', async () => {
   await using project = new TestProject()
   const { stdout } = await project.run(['config', '--schema'])
-  const shipped = readFileSync(join(import.meta.dirname, '../schema.json'), 'utf8')
+  const shipped = readFileSync(packageFile('schema.json'), 'utf8')
   assert.deepEqual(JSON.parse(shipped), JSON.parse(stdout), 'run: npm run schema')
 })

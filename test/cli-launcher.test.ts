@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { test } from 'node:test'
 import vm from 'node:vm'
-import { TestProject } from './helpers/cli.ts'
+import { packageFile, TestProject } from './helpers/cli.ts'
 
-const LAUNCHER = join(import.meta.dirname, '../cli/launcher.cjs')
+const LAUNCHER = packageFile('cli/launcher.cjs')
 
 test('the launcher passes on to the command line, and its exit code back', async () => {
   await using project = new TestProject()

@@ -1,9 +1,7 @@
 import assert from 'node:assert/strict'
-import { join } from 'node:path'
-import { test } from 'node:test'
-import { get, post, type Started, TestProject } from './helpers/cli.ts'
+import { get, packageFile, post, type Started, TestProject, test } from './helpers/cli.ts'
 
-const NANO = join(import.meta.dirname, '../cli/nano.cjs')
+const NANO = packageFile('cli/nano.cjs')
 
 async function nano(
   project: TestProject,
@@ -85,9 +83,25 @@ test('what this version has not is warned of, what hyper nano ignores too', asyn
   await stop(started)
 })
 
+test('what only up can do is refused, not ignored', async () => {
+  await using project = new TestProject()
+  for (const flag of ['--detach', '-d', '--wait']) {
+    const { code, stderr } = await project.run(['--data', flag])
+    assert.equal(code, 2)
+    assert.match(stderr, new RegExp(`${flag} needs a verb\\nType: hyper-sandbox up --data ${flag}`))
+  }
+  assert.equal((await project.run(['--domain'])).code, 2)
+})
+
+test('--help without a verb is help, not a start', async () => {
+  await using project = new TestProject()
+  assert.match((await project.run(['--data', '--help'])).stdout, /^Usage:/m)
+  assert.match((await project.run(['--help'], { command: [process.execPath, NANO] })).stdout, /^Usage:/m)
+})
+
 test('a restart of one started so runs all services again', async () => {
   await using project = new TestProject()
-  const started = await nano(project, ['--data'])
+  const started = await nano(project, ['--data', '--storage'])
   const { data } = await project.json(['restart'])
   assert.equal((await started.ended).code, 0)
   assert.deepEqual(data.services, ['data', 'cache'])

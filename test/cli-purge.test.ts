@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { existsSync, readdirSync } from 'node:fs'
-import { test } from 'node:test'
-import { get, post, put, TestProject } from './helpers/cli.ts'
+import { get, post, put, TestProject, test } from './helpers/cli.ts'
 
 /** Two documents and a key in `test`, one document in `other`. */
 async function fill(url: string): Promise<void> {

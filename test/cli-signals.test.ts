@@ -2,8 +2,7 @@ import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { connect } from 'node:net'
-import { test } from 'node:test'
-import { accepts, eventually, get, post, type Started, TestProject } from './helpers/cli.ts'
+import { accepts, ENTRY, eventually, get, post, type Started, TestProject, test } from './helpers/cli.ts'
 
 const linux = { skip: process.platform === 'linux' ? false : 'looks into /proc' }
 const terminal = {
@@ -165,10 +164,21 @@ test('at a terminal purge asks, and no means no', terminal, async () => {
   await project.down()
 })
 
+test('at a terminal Ctrl-C leaves the question, with 130 and nothing changed', terminal, async () => {
+  await using project = new TestProject()
+  const run = await project.up('--data')
+  await post(`${run.url}/data/test`, { _id: 'a' })
+  const asking = inTerminal(['purge']).map(quoted).join(' ')
+  const purge = project.start([], { command: ['sh', '-c', `(sleep 2; printf '\\003'; sleep 1) | ${asking}`] })
+  assert.equal((await purge.ended).code, 130)
+  assert.match(purge.said().stdout, /interrupted; nothing was changed/)
+  assert.equal(await get(`${run.url}/data/test/a`), 200)
+  await project.down()
+})
+
 /** A command line whose standard streams are a terminal. */
 function inTerminal(args: string[]): string[] {
-  const entry = process.env.HYPER_TEST_CLI ?? `${import.meta.dirname}/../cli/main.ts`
-  return ['script', '-qec', [process.execPath, entry, ...args].map(quoted).join(' '), '/dev/null']
+  return ['script', '-qec', [process.execPath, ENTRY, ...args].map(quoted).join(' '), '/dev/null']
 }
 
 function quoted(text: string): string {

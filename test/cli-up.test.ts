@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
-import { test } from 'node:test'
-import { accepts, eventually, get, post, put, TestProject } from './helpers/cli.ts'
+import { accepts, ENTRY, eventually, get, post, put, TestProject, test } from './helpers/cli.ts'
+
+const withoutCurl = spawnSync('curl', ['--version']).status === 0 ? false : 'needs curl'
 
 test('up in the foreground answers, tells where, and ends with the sandbox', async () => {
   await using project = new TestProject()
@@ -22,13 +24,16 @@ test('up in the foreground answers, tells where, and ends with the sandbox', asy
   assert.equal(project.hasState(), false)
 })
 
-test('the line that up suggests to try works', async () => {
+test('the line that up suggests to try works as it stands', { skip: withoutCurl }, async () => {
   await using project = new TestProject()
-  const { stderr } = await project.run(['up', '-d', '--port', '0', '--cache', '--data'])
-  const line = /try +curl (\S+) --json '(.+)'/.exec(stderr)
-  assert.ok(line, stderr)
-  assert.equal(await post(line[1] ?? '', JSON.parse(line[2] ?? '')), 201)
-  await project.down()
+  for (const flags of [['--data', '--cache'], ['--cache'], ['--domain', 'fresh']]) {
+    const { stderr } = await project.run(['up', '-d', '--port', '0', ...flags])
+    for (const line of stderr.split('\n')) assert.ok(line.length <= 80, line)
+    const pasted = /try +(curl .+?)\n\n/s.exec(stderr)?.[1] ?? ''
+    const { stdout } = spawnSync('sh', ['-c', pasted], { encoding: 'utf8' })
+    assert.match(stdout, /^{"ok":true/, pasted)
+    await project.down()
+  }
 })
 
 test('up --detach returns when everything answers; what was written is there after down and up', async () => {
@@ -266,6 +271,34 @@ test('logs shows the log, -f follows it until the sandbox ends', async () => {
     (data.records as { msg: string }[]).map(({ msg }) => msg),
     ['stopping', 'stopped'],
   )
+})
+
+test('logs -f ends when its reader leaves', async () => {
+  await using project = new TestProject()
+  const run = await project.up('--log-requests')
+  const piped = project.start([], {
+    command: ['sh', '-c', `'${process.execPath}' '${ENTRY}' logs -f | head -n 1`],
+  })
+  let ended = false
+  void piped.ended.then(() => {
+    ended = true
+  })
+  await eventually('it has noticed', async () => {
+    await get(`${run.url}/data/unknown`)
+    return ended
+  })
+  assert.match(piped.said().stdout, /ready/)
+  await project.down()
+})
+
+test('a project that cannot hold state ends with 8 and says so', async () => {
+  await using project = new TestProject()
+  project.write('.hyper-sandbox', 'in the way')
+  for (const args of [['up'], ['up', '-d']]) {
+    const { code, error } = await project.json(args)
+    assert.equal(code, 8)
+    assert.match(error?.message ?? '', /\.hyper-sandbox cannot be written/)
+  }
 })
 
 test('a log over 10 MB begins anew at the next start, the old one kept beside it', async () => {

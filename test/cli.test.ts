@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
-import { TestProject } from './helpers/cli.ts'
+import { TestProject, test } from './helpers/cli.ts'
 
 const VERBS = ['up', 'down', 'restart', 'status', 'list', 'logs', 'wait', 'purge', 'env', 'open', 'config', 'version']
 

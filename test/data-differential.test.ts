@@ -88,6 +88,7 @@ const { selector } = fc.letrec<{ selector: Selector; operators: Selector }>((tie
         .map(($type) => ({ $type })),
     },
     { weight: 1, arbitrary: fc.nat({ max: 3 }).map(($size) => ({ $size })) },
+    { weight: 1, arbitrary: fc.constantFrom('', 'a', '^.$', '1', '[^a]').map(($regex) => ({ $regex })) },
     { weight: 1, arbitrary: fc.tuple(fc.constantFrom(1, 2, 3, -2), fc.nat({ max: 2 })).map(($mod) => ({ $mod })) },
     { weight: 1, arbitrary: fc.nat({ max: 7 }).map(($bitsAnySet) => ({ $bitsAnySet })) },
     { weight: 1, arbitrary: tie('operators').map(($not) => ({ $not })) },

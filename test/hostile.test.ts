@@ -1,7 +1,7 @@
 /** Bad input changes nothing, crashes nothing and says nothing of our insides (design §12). */
 import assert from 'node:assert/strict'
 import { connect, type Socket } from 'node:net'
-import { after, before, test } from 'node:test'
+import { after, before, beforeEach, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { gzipSync } from 'node:zlib'
 import fc from 'fast-check'
@@ -25,6 +25,10 @@ before(async () => {
   for (const path of ['/data/canary', '/cache/canary']) assert.equal((await call('PUT', path)).status, 201)
   for (const path of ['/data/canary/c', '/cache/canary/c'])
     assert.equal((await call('PUT', path, { json: CANARY })).status, 200)
+})
+// What is hostile may well remove what it is aimed at.
+beforeEach(async () => {
+  await Promise.all([call('PUT', '/data/test'), call('PUT', '/cache/test')])
 })
 after(async () => {
   hangUp()
@@ -53,9 +57,10 @@ function parse(raw: string): Answer {
 }
 
 /** What every answer to a bad request must be. */
-function judge({ method, target }: Pick<HostileRequest, 'method' | 'target'>, raw: string): number {
+function judge({ method, target, wire }: HostileRequest, raw: string): number {
   const { status, head, body } = parse(raw)
-  const seen = `${method} ${target.slice(0, 200)} → ${raw.slice(0, 2_000)}`
+  const cause = status >= 500 ? server.lastError().slice(0, 1_000) : ''
+  const seen = `${wire.toString('latin1').slice(0, 2_000)}\n→ ${raw.slice(0, 2_000)}\n${cause}`
   assert.ok(status >= 200, `no answer: ${seen}`)
   const notStarted = status === 503 && /\/(storage|search|queue)\b/i.test(target)
   assert.ok(status < 500 || status === 501 || notStarted, seen)
@@ -72,6 +77,11 @@ function judge({ method, target }: Pick<HostileRequest, 'method' | 'target'>, ra
   assert.deepEqual({ ok, inBody, rest }, { ok: false, inBody: status, rest: {} }, seen)
   assert.ok(typeof msg === 'string' && msg !== '', seen)
   return status
+}
+
+function isOneOf(reply: Reply, statuses: readonly number[]): void {
+  assert.ok(statuses.includes(reply.status), `${reply.status} ${reply.text.slice(0, 500)}`)
+  assert.doesNotMatch(reply.text, INSIDES)
 }
 
 /** Opens a connection, says `bytes`, and leaves it open. */
@@ -99,7 +109,6 @@ test(`${REQUESTS} generated hostile requests`, async (t) => {
         if (sent % 200 === 0) memory.push(server.memoryMb())
       })
       .beforeEach(async () => {
-        // They may well remove what they are aimed at.
         if (sent % 40 === 0) await Promise.all([call('PUT', '/data/test'), call('PUT', '/cache/test')])
       }),
     { numRuns: Math.ceil(REQUESTS / AT_ONCE), endOnFailure: true },
@@ -123,7 +132,7 @@ test(`${REQUESTS} generated hostile requests`, async (t) => {
 for (const [name, bytes] of malformed) {
   test(`not a request: ${name}`, async () => {
     const raw = await sendRaw(server.url, bytes)
-    judge({ method: 'POST', target: name }, raw)
+    judge({ method: 'POST', target: '', wire: Buffer.from(bytes) }, raw)
     assert.ok(parse(raw).status >= 400, raw.slice(0, 300))
     refuses(await call('GET', '/data/smuggled'), 404, 'database does not exist')
     answers(await call('POST', '/data/test/_query', { json: { selector: { smuggled: 1 } } }), 200, {
@@ -134,9 +143,9 @@ for (const [name, bytes] of malformed) {
   })
 }
 
-test('garbage behind a good request does not harm its answer', async () => {
+test('garbage behind a good request is refused', async () => {
   const raw = await sendRaw(server.url, 'GET /data HTTP/1.1\r\nHost: localhost\r\n\r\n\x01\x02garbage\r\n\r\n')
-  assert.match(raw, /^HTTP\/1\.1 200 .*hyper Data.*HTTP\/1\.1 400 /s)
+  assert.match(raw, /HTTP\/1\.1 400 .*\{"ok":false,"status":400,"msg":"[^"]+"\}$/s)
   await unharmed()
 })
 
@@ -168,9 +177,11 @@ test('a client that ends its side after asking is answered', async () => {
 })
 
 test('clients that ask for much and read nothing cost no one else', async () => {
-  const docs = Array.from({ length: 4_000 }, (_, n) => ({ _id: `unread${n}`, pad: 'x'.repeat(2_000) }))
   assert.equal((await call('PUT', '/data/unread')).status, 201)
-  assert.equal((await call('POST', '/data/unread/_bulk', { json: docs })).status, 201)
+  for (let part = 0; part < 5; part += 1) {
+    const docs = Array.from({ length: 4_000 }, (_, n) => ({ _id: `unread${part}-${n}`, pad: 'x'.repeat(2_000) }))
+    assert.equal((await call('POST', '/data/unread/_bulk', { json: docs })).status, 201)
+  }
   const before = server.memoryMb()
   const sockets = await Promise.all(
     Array.from({ length: 30 }, async () => {
@@ -180,11 +191,11 @@ test('clients that ask for much and read nothing cost no one else', async () => 
       return socket
     }),
   )
-  await sleep(300)
+  await sleep(500)
   await unharmed()
   const grown = server.memoryMb() - before
   for (const socket of sockets) socket.destroy()
-  assert.ok(grown < 150, `${Math.round(grown)} MB for 30 unread lists of 8 MB`)
+  assert.ok(grown < 400, `${Math.round(grown)} MB for 30 unread lists of 40 MB`)
   assert.equal((await call('DELETE', '/data/unread')).status, 200)
 })
 
@@ -221,7 +232,7 @@ test('prototype members are data, and nobody inherits them', async () => {
     '{"toString":{"$exists":true}}',
   ]) {
     const reply = await call('POST', '/data/p/_query', { headers, body: `{"selector":${selector}}` })
-    assert.ok([200, 422].includes(reply.status), reply.text)
+    isOneOf(reply, [200, 422])
     if (reply.status === 200) assert.doesNotMatch(reply.text, /"plain"/, selector)
   }
   answers(await call('GET', '/data/p/plain'), 200, { _id: 'plain' })
@@ -247,20 +258,19 @@ test('selectors of any depth are answered', async () => {
     }
   }
   const wide = { $or: Array.from({ length: 20_000 }, (_, n) => ({ n })) }
-  assert.ok([200, 422].includes((await call('POST', '/data/test/_query', { json: { selector: wide } })).status))
+  isOneOf(await call('POST', '/data/test/_query', { json: { selector: wide } }), [200, 422])
   const many = { n: { $in: Array.from({ length: 100_000 }, (_, n) => n) } }
-  assert.ok([200, 422].includes((await call('POST', '/data/test/_query', { json: { selector: many } })).status))
+  isOneOf(await call('POST', '/data/test/_query', { json: { selector: many } }), [200, 422])
   const long = { ['a'.repeat(100_000)]: 1, [Array.from({ length: 2_000 }, () => 'a').join('.')]: 1 }
-  assert.ok([200, 422].includes((await call('POST', '/data/test/_query', { json: { selector: long } })).status))
+  isOneOf(await call('POST', '/data/test/_query', { json: { selector: long } }), [200, 422])
   const fields = Array.from({ length: 20_000 }, (_, n) => `f${n}`)
-  assert.ok([200, 422].includes((await call('POST', '/data/test/_query', { json: { fields } })).status))
-  assert.ok([200, 422].includes((await call('POST', '/data/test/_query', { json: { sort: fields } })).status))
-  assert.ok([201, 422].includes((await call('POST', '/data/test/_index', { json: { name: 'wide', fields } })).status))
+  isOneOf(await call('POST', '/data/test/_query', { json: { fields } }), [200, 422])
+  isOneOf(await call('POST', '/data/test/_query', { json: { sort: fields } }), [200, 422])
+  isOneOf(await call('POST', '/data/test/_index', { json: { name: 'wide', fields } }), [201, 422])
   await unharmed()
 })
 
 test('a pattern made to backtrack holds nobody up', async () => {
-  await call('PUT', '/cache/test')
   const key = 'a'.repeat(5_000)
   assert.equal((await call('POST', '/cache/test', { json: { key, value: {} } })).status, 201)
   const reply = await call('GET', `/cache/test/_query?pattern=${'*a'.repeat(40)}*b`)

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -16,6 +16,8 @@ export interface Server {
   start(): Promise<void>
   /** Megabytes the process holds in memory now. */
   memoryMb(): number
+  /** What it logged last as an error, with its cause; the client is not told. */
+  lastError(): string
   /** The server has ended, by itself or by `kill`. */
   readonly ended: boolean
   /** Stops it in good order and removes its directory. */
@@ -24,13 +26,14 @@ export interface Server {
 
 const MAIN = fileURLToPath(new URL('../cli/main.ts', import.meta.url))
 
-export async function startServer(flags: readonly string[] = []): Promise<Server> {
+/** @param nodeFlags of the server's Node, such as a cap on its heap */
+export async function startServer(flags: readonly string[] = [], nodeFlags: readonly string[] = []): Promise<Server> {
   const directory = mkdtempSync(join(tmpdir(), 'hyper-proof-'))
   let child: ChildProcess
   let url = ''
 
   async function start(): Promise<void> {
-    child = spawn(process.execPath, [MAIN, 'up', '--port', '0', '--json', ...flags], {
+    child = spawn(process.execPath, [...nodeFlags, MAIN, 'up', '--port', '0', '--json', ...flags], {
       cwd: directory,
       env: { ...process.env, HYPER_SANDBOX_HOME: join(directory, 'home') },
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -61,6 +64,10 @@ export async function startServer(flags: readonly string[] = []): Promise<Server
     start,
     kill: () => end('SIGKILL'),
     memoryMb: () => Number(execFileSync('ps', ['-o', 'rss=', '-p', String(child.pid)], { encoding: 'utf8' })) / 1024,
+    lastError() {
+      const lines = readFileSync(join(directory, '.hyper-sandbox', 'logs', 'sandbox.log'), 'utf8').split('\n')
+      return lines.findLast((line) => line.includes('"err":')) ?? ''
+    },
     async stop() {
       await end('SIGTERM')
       rmSync(directory, { recursive: true, force: true })

@@ -1,11 +1,13 @@
 /** Runs a plan on a connection, the main thread's or the worker's. */
 import type { Predicate } from './match.ts'
 import { compareRanked, type Ranked, rank } from './order.ts'
-import type { Plan } from './plan.ts'
+import { type Plan, source } from './plan.ts'
+import { explain } from './query-plan.ts'
 import type { Statements } from './statements.ts'
 
 export const PAGE_ITEMS = 1_000
 export const PAGE_BYTES = 1_000_000
+const SCAN_ROWS = 100
 
 export interface Found {
   /** The first page's documents, as JSON text. */
@@ -32,11 +34,6 @@ export function execute(statements: Statements, plan: Plan): Found {
   // With the document among its columns SQLite reads it the same way as the first page, hence in the same order.
   const following = statements.get(`SELECT seq, length(doc) ${body}`).all(...params, limit - taken, skip + taken)
   return { texts: page.texts, rest: Float64Array.from(following, ([seq]) => seq as number) }
-}
-
-/** FROM, WHERE and ORDER BY. */
-export function source({ database, where, orderBy }: Plan): string {
-  return `FROM d${database} WHERE ${where}${orderBy === undefined ? '' : ` ORDER BY ${orderBy}`}`
 }
 
 /** For any plan: SQL gives candidates, JavaScript decides and, where SQL could not, sorts. */
@@ -72,15 +69,35 @@ class FirstPage {
   }
 }
 
-function* candidates(statements: Statements, plan: Plan): Generator<{ seq: number; doc: unknown }> {
+type Candidate = [seq: number, doc: unknown]
+
+function* candidates(statements: Statements, plan: Plan): Generator<Candidate> {
+  const isLight = SCAN_ROWS * plan.largest <= 8 * PAGE_BYTES
+  if (isLight && plan.orderBy === undefined && !explain(statements, plan)[0]?.startsWith('SEARCH')) {
+    yield* scan(statements, plan)
+    return
+  }
   const rows = statements.get(`SELECT seq, json(doc) ${source(plan)}`).iterate(...plan.params)
-  for (const [seq, text] of rows) yield { seq: seq as number, doc: JSON.parse(text as string) }
+  for (const [seq, text] of rows) yield [seq as number, JSON.parse(text as string)]
+}
+
+/** By the hundred: half the cost of stepping through rows one by one. */
+function* scan(statements: Statements, { database, where, params }: Plan): Generator<Candidate> {
+  const chunk = statements.get(
+    `SELECT seq, json(doc) FROM d${database} WHERE ${where} AND seq > ? ORDER BY seq LIMIT ${SCAN_ROWS}`,
+  )
+  for (let last = -1; ; ) {
+    const rows = chunk.all(...params, last)
+    for (const [seq, text] of rows) yield [seq as number, JSON.parse(text as string)]
+    if (rows.length < SCAN_ROWS) return
+    last = rows.at(-1)?.[0] as number
+  }
 }
 
 function inOrder(statements: Statements, plan: Plan, accepts: Predicate): number[] {
   const seqs: number[] = []
   let passed = 0
-  for (const { seq, doc } of candidates(statements, plan)) {
+  for (const [seq, doc] of candidates(statements, plan)) {
     if (!accepts(doc)) continue
     if (passed++ >= plan.skip) seqs.push(seq)
     if (seqs.length >= plan.limit) break
@@ -96,7 +113,7 @@ function sorted(statements: Statements, plan: Plan, accepts: Predicate, keys: No
     best.sort((a, b) => compareRanked(a, b, keys))
     best.length = Math.min(best.length, wanted)
   }
-  for (const { seq, doc } of candidates(statements, plan)) {
+  for (const [seq, doc] of candidates(statements, plan)) {
     if (!accepts(doc)) continue
     best.push(rank(doc, seq, keys))
     if (best.length >= 2 * wanted + PAGE_ITEMS) trim()

@@ -149,7 +149,7 @@ class Field {
       case 'elemTest':
         return this.#may(ARRAY) ? { sql: sql`${this.#type} = 'array'`, exact: false } : NONE
       case 'regex':
-        return this.#may(ARRAY | STRING) ? { sql: sql`${this.#type} IN ('text', 'array')`, exact: false } : NONE
+        return this.#matches(test)
       case 'mod':
       case 'bits':
         return this.#may(ARRAY | NUMBER | INEXACT_NUMBER)
@@ -241,6 +241,12 @@ class Field {
 
   #orElement(own: Sql, element: Sql): Sql {
     return sql`(${own} OR (${this.#type} = 'array' AND EXISTS (SELECT 1 FROM json_each(doc, ${this.#path}) AS e WHERE ${element})))`
+  }
+
+  #matches({ source, flags }: { source: string; flags: string }): Filter {
+    if (!this.#may(ARRAY | STRING)) return NONE
+    if (this.#may(ARRAY)) return { sql: sql`${this.#type} IN ('text', 'array')`, exact: false }
+    return { sql: sql`matches(${source}, ${flags}, ${this.#json})`, exact: true }
   }
 
   #typeIs(types: readonly TypeName[]): Filter {

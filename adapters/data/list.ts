@@ -1,4 +1,5 @@
 /** Documents in the order of their `_id`, page by page, each page continuing after the last `_id` of the one before. */
+import { setImmediate } from 'node:timers/promises'
 import { HyperError } from '../../server/error.ts'
 import { JsonText } from '../../server/json-text.ts'
 import type { Page } from '../../server/ports/common.ts'
@@ -38,7 +39,12 @@ export function listPage(statements: Statements, database: Database, range: List
   const isLast = limit <= 0 || (items.length < PAGE_ITEMS && bytes < PAGE_BYTES)
   return {
     items,
-    next: isLast ? undefined : async () => listPage(statements, database, { ...range, limit, after: last }),
+    next: isLast
+      ? undefined
+      : async () => {
+          await setImmediate() // pages are work for the main thread: let others have their turn
+          return listPage(statements, database, { ...range, limit, after: last })
+        },
   }
 }
 

@@ -29,6 +29,8 @@ export interface Plan {
   params: (string | number)[]
   /** How many conditions an index must cover for `where` to visit no other documents. */
   conjuncts: number
+  /** A single document may take long: only the worker may run it. */
+  isHostile: boolean
   /** What is left to decide in JavaScript, document by document. */
   condition?: Condition | undefined
   /** The order in SQL. Absent when none was asked for, or when `sort` is to be done in JavaScript. */
@@ -83,6 +85,7 @@ export function makePlan(
     where: [where.text, ...implied].filter((text) => text !== '').join(' AND ') || 'TRUE',
     params: where.params,
     conjuncts: conjuncts.length,
+    isHostile: isUnbounded(query.condition),
     condition: isExact ? undefined : query.condition,
     orderBy,
     sort: orderBy === undefined && query.sort.length > 0 ? query.sort : undefined,
@@ -92,13 +95,13 @@ export function makePlan(
   }
 }
 
-export function isSqlOnly(plan: Plan): boolean {
-  return plan.condition === undefined && plan.sort === undefined
+/** FROM, WHERE and ORDER BY. */
+export function source({ database, where, orderBy }: Plan): string {
+  return `FROM d${database} WHERE ${where}${orderBy === undefined ? '' : ` ORDER BY ${orderBy}`}`
 }
 
-/** Whether only a worker thread may run it whatever the size. */
-export function isHostile(plan: Plan): boolean {
-  return plan.condition !== undefined && isUnbounded(plan.condition)
+export function isSqlOnly(plan: Plan): boolean {
+  return plan.condition === undefined && plan.sort === undefined
 }
 
 /** Paths that equal one value in all documents found: SQLite does not see that they need no sorting. */

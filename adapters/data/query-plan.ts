@@ -1,6 +1,5 @@
 /** SQLite's own word on how it would run a plan. */
-import { source } from './execute.ts'
-import type { Plan } from './plan.ts'
+import { type Plan, source } from './plan.ts'
 import type { Statements } from './statements.ts'
 
 /** The steps of EXPLAIN QUERY PLAN. */

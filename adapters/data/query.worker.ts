@@ -4,6 +4,7 @@ import { asHyperError } from '../../server/port.ts'
 import { asStoreError, connect } from '../shared/sqlite.ts'
 import { createIndex } from './catalogue.ts'
 import { execute, executeInJs } from './execute.ts'
+import { addFunctions } from './functions.ts'
 import { matcher } from './match.ts'
 import { isSqlOnly } from './plan.ts'
 import type { Answer, Task, WorkerSettings } from './query-worker.ts'
@@ -23,7 +24,7 @@ async function run(task: Task): Promise<Answer> {
     return { kind: 'done' }
   }
   const accepts = task.plan.condition === undefined ? () => true : await matcher(task.plan.condition)
-  reader ??= new Statements(connect(path, { readOnly: true }))
+  reader ??= openReader()
   reader.db.exec('BEGIN')
   try {
     const [row] = reader.get('SELECT shape_version FROM databases WHERE number = ?').all(task.plan.database)
@@ -36,6 +37,12 @@ async function run(task: Task): Promise<Answer> {
   } finally {
     reader.db.exec('ROLLBACK')
   }
+}
+
+function openReader(): Statements {
+  const db = connect(path, { readOnly: true })
+  addFunctions(db)
+  return new Statements(db)
 }
 
 function build({ database, request }: Extract<Task, { kind: 'index' }>): void {

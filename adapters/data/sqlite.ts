@@ -1,5 +1,6 @@
 /** The data port on one SQLite file: a table of JSONB documents per database, expression indexes, one worker thread. */
 import { join } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import { HyperError } from '../../server/error.ts'
 import { JsonText } from '../../server/json-text.ts'
 import type { Page } from '../../server/ports/common.ts'
@@ -22,7 +23,7 @@ import { listPage } from './list.ts'
 import { matcher, type Predicate } from './match.ts'
 import { parseOrder } from './order.ts'
 import { checkPartialFilter } from './partial-filter.ts'
-import { isHostile, isSqlOnly, makePlan, type ParsedQuery, type Plan, parseQuery } from './plan.ts'
+import { isSqlOnly, makePlan, type ParsedQuery, type Plan, parseQuery } from './plan.ts'
 import { type Projection, parseProjection } from './projection.ts'
 import { isIndexed } from './query-plan.ts'
 import { QueryWorker } from './query-worker.ts'
@@ -137,7 +138,7 @@ export function createSqliteData({ directory, queryDeadline }: SqliteDataOptions
 
   /** Whether the main thread can afford the plan: a small table, or an index that leads to little more than the answer. */
   function isQuick(plan: Plan): boolean {
-    if (isHostile(plan)) return false
+    if (plan.isHostile) return false
     const atMost = newest({ number: plan.database })
     const isSmall = atMost <= (isSqlOnly(plan) ? SMALL_TABLE : SMALL_TABLE_IN_JS) && atMost * plan.largest <= SMALL_SIZE
     return isSmall || (isSqlOnly(plan) && plan.skip + plan.limit <= SMALL_TABLE && isIndexed(statements, plan))
@@ -150,6 +151,7 @@ export function createSqliteData({ directory, queryDeadline }: SqliteDataOptions
         rest.length === 0
           ? undefined
           : async () => {
+              await setImmediate() // pages are work for the main thread: let others have their turn
               if (database.removed) throw new HyperError('DATABASE_NOT_FOUND', 'database does not exist')
               return page(pageOf(statements, database.number, rest), database, projection)
             },
@@ -220,6 +222,7 @@ export function createSqliteData({ directory, queryDeadline }: SqliteDataOptions
     },
 
     async retrieveDocument({ db, id }) {
+      file.holdReads()
       const row = statements.get(`SELECT json(doc) FROM d${find(db).number} WHERE id = ?`).get(id)
       if (row === undefined) throw missing(id)
       return new JsonText(row[0] as string)
@@ -243,6 +246,7 @@ export function createSqliteData({ directory, queryDeadline }: SqliteDataOptions
     },
 
     async queryDocuments({ db, query }) {
+      file.holdReads()
       const database = find(db)
       const projection = parseProjection(query.fields)
       return page(await run(db, parseQuery(query)), database, projection)

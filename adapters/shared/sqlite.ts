@@ -21,6 +21,11 @@ export interface SqliteFile {
    * rejected alone; if it changes more than one row in more than one statement, it must run them in `atomically`.
    */
   write<T>(job: () => T): Promise<T>
+  /**
+   * Holds one read transaction until this tick ends, so that all its reads together take the file's locks once: half the
+   * cost of reading one row. Call it before a read.
+   */
+  holdReads(): void
   /** Holds writes back (they queue up) until the returned function is called: room for a long transaction elsewhere. */
   pause(): () => void
   /** Commits what is queued, then closes. Safe to repeat. */
@@ -59,6 +64,14 @@ export function openSqlite(
   const begin = db.prepare('BEGIN IMMEDIATE')
   const commit = db.prepare('COMMIT')
   const rollback = db.prepare('ROLLBACK')
+  const beginReads = db.prepare('BEGIN')
+  let readsHeld = false
+
+  function releaseReads(): void {
+    if (!readsHeld) return
+    readsHeld = false
+    commit.run()
+  }
 
   function schedule(): void {
     if (scheduled || pauses > 0) return
@@ -69,6 +82,7 @@ export function openSqlite(
   function flush(): void {
     scheduled = false
     if (pauses > 0) return
+    releaseReads()
     try {
       begin.run()
     } catch (error) {
@@ -120,6 +134,12 @@ export function openSqlite(
         schedule()
       })
     },
+    holdReads() {
+      if (readsHeld || db.isTransaction) return
+      beginReads.run()
+      readsHeld = true
+      setImmediate(releaseReads)
+    },
     pause() {
       pauses += 1
       let resumed = false
@@ -133,6 +153,7 @@ export function openSqlite(
     close() {
       closing ??= (async () => {
         if (queue.length > 0) await new Promise<void>((resolve) => idle.push(resolve))
+        releaseReads()
         db.close()
       })()
       return closing

@@ -220,6 +220,25 @@ export const queryCases = [
       [{ $jsonSchema: { required: ['m'], properties: { n: { minimum: 2 } } } }, 'b'],
     ])
   }),
+  ...inDomain('hyper-api 4.4: $bitsAllSet and its kin', async (domain) => {
+    await domain.fill(kinds)
+    await finds(domain, [
+      [{ v: { $bitsAllSet: 1 } }, 'aim'],
+      [{ v: { $bitsAllSet: [0, 1] } }, ''],
+      [{ v: { $bitsAnySet: [0, 1] } }, 'aim'],
+      [{ v: { $bitsAllClear: 1 } }, 'i'],
+      [{ v: { $bitsAnyClear: 3 } }, 'aim'],
+    ])
+  }),
+  ...inDomain('hyper-api 4.4: geo operators are refused, by name', async (domain) => {
+    const box = [
+      [0, 0],
+      [1, 1],
+    ]
+    refuses(await query(domain, { selector: { at: { $geoWithin: { $box: box } } } }), 422, /\$geoWithin/)
+    refuses(await query(domain, { selector: { at: { $geoIntersects: { $geometry: {} } } } }), 422, /\$geoIntersects/)
+    refuses(await query(domain, { selector: { at: { $near: [0, 0] } } }), 422, /\$near/)
+  }),
   ...inDomain('hyper-api 12.1 B7: $where and code are 422', async (domain) => {
     await domain.fill(kinds)
     const code: object[] = [

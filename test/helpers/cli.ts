@@ -6,14 +6,37 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync,
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { test as nodeTest } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Envelope } from '../../cli/output.ts'
 import { leaks, processesMarked } from './leaks.ts'
 
-/** Another file to run instead, such as the one of an installed package. */
-const ENTRY = resolve(process.env.HYPER_TEST_CLI ?? join(import.meta.dirname, '../../cli/main.ts'))
+/** The package under test: this checkout, or an installed one named by `HYPER_TEST_PACKAGE`. */
+const INSTALLED = process.env.HYPER_TEST_PACKAGE
+const PACKAGE = resolve(INSTALLED ?? join(import.meta.dirname, '../..'))
+
+export const ENTRY = join(PACKAGE, INSTALLED ? 'cli/launcher.cjs' : 'cli/main.ts')
+
+export function packageFile(name: string): string {
+  return join(PACKAGE, name)
+}
 
 const PATIENCE_MS = 30_000
+
+/** node:test's, but when the clean-up fails too, the failure shown is the test's own. */
+export function test(
+  name: string,
+  ...rest: [() => Promise<void>] | [{ skip: boolean | string }, () => Promise<void>]
+): void {
+  const [options, run] = rest.length === 1 ? [{}, rest[0]] : rest
+  void nodeTest(name, options, async () => {
+    try {
+      await run()
+    } catch (error) {
+      throw error instanceof SuppressedError ? error.suppressed : error
+    }
+  })
+}
 
 export interface Ended {
   code: number | null

@@ -1,0 +1,17 @@
+/** `npm run soak`: every test that counts by HYPER_TEST_SCALE, one after the other, at ten times what `npm test` runs. */
+import { spawnSync } from 'node:child_process'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+const self = import.meta.filename
+const files = readdirSync(import.meta.dirname)
+  .map((name) => join(import.meta.dirname, name))
+  .filter(
+    (file) => file.endsWith('.ts') && file !== self && readFileSync(file, 'utf8').includes('env.HYPER_TEST_SCALE'),
+  )
+
+const { status } = spawnSync(process.execPath, ['--test', '--test-concurrency=1', ...files], {
+  env: { HYPER_TEST_SCALE: '10', ...process.env },
+  stdio: 'inherit',
+})
+process.exitCode = status ?? 1
