@@ -7,7 +7,6 @@ import { execFileSync } from 'node:child_process'
 import { globSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { build, type Metafile } from 'esbuild'
-import { projectFileSchema } from './cli/project-file.ts'
 
 const ROOT = import.meta.dirname
 
@@ -38,7 +37,6 @@ const { metafile } = await build({
   metafile: true,
 })
 
-writeFileSync(join(ROOT, 'schema.json'), `${JSON.stringify(projectFileSchema(), undefined, 2)}\n`)
 writeFileSync(join(ROOT, 'dist/LICENSES.txt'), licencesOf(metafile))
 writeTypes(['cli/sandbox.d.ts', 'server/ports/published.d.ts', 'test/conformance/published.d.ts'])
 

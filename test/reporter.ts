@@ -5,10 +5,16 @@
 import { relative } from 'node:path'
 import { inspect } from 'node:util'
 
-interface Result {
+interface Place {
+  /** Where the test is written, which may be in a suite. */
+  file?: string
+  /** The file that was run. */
+  entryFile?: string
+}
+
+interface Result extends Place {
   name: string
   nesting: number
-  file?: string
   skip?: string | boolean
   todo?: string | boolean
   details: { type?: 'suite' | 'test'; duration_ms: number; error?: Error }
@@ -16,8 +22,8 @@ interface Result {
 
 type Event =
   | { type: 'test:pass' | 'test:fail'; data: Result }
-  | { type: 'test:start'; data: { name: string; nesting: number; file?: string } }
-  | { type: 'test:summary'; data: { file?: string; duration_ms: number } }
+  | { type: 'test:start'; data: { name: string; nesting: number } & Place }
+  | { type: 'test:summary'; data: { duration_ms: number } & Place }
   | { type: 'test:stderr' | 'test:stdout'; data: { message: string } }
   | { type: 'test:diagnostic'; data: { message: string; level: 'info' | 'warn' | 'error' } }
 
@@ -40,12 +46,12 @@ export default async function* report(events: AsyncIterable<Event>): AsyncGenera
     } else if (event.type === 'test:diagnostic' && event.data.level !== 'info') {
       yield `${event.data.message}\n`
     } else if (event.type === 'test:start') {
-      const file = event.data.file ?? ''
+      const file = fileOf(event.data)
       const path = headings.get(file) ?? []
       headings.set(file, [...path.slice(0, event.data.nesting), event.data.name])
     } else if (event.type === 'test:pass' || event.type === 'test:fail') {
       const { data } = event
-      const file = data.file ?? ''
+      const file = fileOf(data)
       const levels = inside.get(file) ?? []
       inside.set(file, levels)
       const within = levels[data.nesting + 1] ?? { results: 0, failures: 0 }
@@ -71,7 +77,8 @@ export default async function* report(events: AsyncIterable<Event>): AsyncGenera
         yield `- skipped: ${name} (${typeof reason === 'string' ? reason : 'no reason given'})\n`
       else yield `\n✖ ${shown(file)}: ${name}\n${indented(explained(data.details.error))}\n\n`
     } else if (event.type === 'test:summary' && event.data.file !== undefined) {
-      const { file, duration_ms } = event.data
+      const { duration_ms } = event.data
+      const file = fileOf(event.data)
       const { passed, failed, skipped } = files.get(file) ?? { passed: 0, failed: 0, skipped: 0 }
       const rest = [failed && `${failed} failed`, skipped && `${skipped} skipped`].filter(Boolean)
       const figures = [`${passed} passed`, ...rest].join(', ')
@@ -83,6 +90,10 @@ export default async function* report(events: AsyncIterable<Event>): AsyncGenera
     yield 'no test was found\n'
   }
   yield `${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped\n`
+}
+
+function fileOf({ entryFile, file }: Place): string {
+  return entryFile ?? file ?? ''
 }
 
 function shown(file: string): string {
