@@ -35,7 +35,8 @@ export async function restartSandbox(context: Context): Promise<number> {
   if (!stopped) output.note('it was not running')
   const started = await startDetached(context, resolved, again, timeoutMs)
   if (started === 'taken') throw new HyperError('NOT_READY', 'another start of this sandbox came between')
-  const text = summaryOf(output, started.run, { cwd, created: resolved.create })
-  output.report(describeRun(started.run), `${text}\n  restarted in the background, process ${started.run.pid}\n`)
+  const { run, emptied } = started
+  const text = summaryOf(output, run, { cwd, emptied, created: resolved.create })
+  output.report(describeRun(run, emptied), `${text}\n  restarted in the background, process ${run.pid}\n`)
   return 0
 }

@@ -101,9 +101,10 @@ test('--help without a verb is help, not a start', async () => {
 
 test('a restart of one started so runs all services again', async () => {
   await using project = new TestProject()
-  const started = await nano(project, ['--data', '--storage'])
+  const started = await nano(project, ['--data', '--storage', '--purge'])
   const { data } = await project.json(['restart'])
   assert.equal((await started.ended).code, 0)
   assert.deepEqual(data.services, ['data', 'cache'])
+  assert.deepEqual(data.emptied, [])
   await project.down()
 })

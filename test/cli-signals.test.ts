@@ -39,9 +39,11 @@ test('Ctrl-C lets a request that is under way finish; the same press passed on t
   const answer = slowRequest(tcpPort)
   await answer.begun
   up.child.kill('SIGINT')
-  up.child.kill('SIGINT')
-  await new Promise((resolve) => setTimeout(resolve, 100))
-  up.child.kill('SIGINT')
+  for (const pauseMs of [50, 100]) {
+    await new Promise((resolve) => setTimeout(resolve, pauseMs))
+    up.child.kill('SIGINT')
+  }
+  await new Promise((resolve) => setTimeout(resolve, 200))
   answer.finish()
   assert.match(await answer.received, /^HTTP\/1\.1 201/)
   assert.equal((await up.ended).code, 130)

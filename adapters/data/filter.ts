@@ -216,7 +216,7 @@ class Field {
 
   /** Texts sort after all numbers, so a lower bound needs an upper one beside it; nulls never pass. */
   #numberRange(op: Range, bound: number): Filter {
-    const inexact = this.#may(INEXACT_NUMBER | ARRAY) || !(Number.isSafeInteger(bound) || Math.abs(bound) < 2 ** 53)
+    const inexact = this.#may(INEXACT_NUMBER | ARRAY)
     const isLower = op === 'gt' || op === 'gte'
     const sign = inexact ? (isLower ? '>=' : '<=') : SIGN[op]
     const edge = inexact ? widened(bound, isLower ? -1 : 1) : bound

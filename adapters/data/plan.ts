@@ -108,7 +108,7 @@ export function isSqlOnly(plan: Plan): boolean {
 function pinnedPaths(condition: Condition, shape: Shape): Set<string> {
   const pinned = new Set<string>()
   for (const part of topLevel(condition)) {
-    if (part.kind !== 'field' || part.test.op !== 'eq' || typeof part.test.value === 'object') continue
+    if (part.kind !== 'field' || part.test.op !== 'eq') continue
     const types = shape.at(part.path)
     if (types !== undefined && !(types & ARRAY)) pinned.add(part.path.join('.'))
   }

@@ -167,7 +167,11 @@ export function createSqliteData({ directory, queryDeadline }: SqliteDataOptions
     },
 
     async check() {
-      statements.get('SELECT count(*) FROM databases').get()
+      try {
+        statements.get('SELECT count(*) FROM databases').get()
+      } catch (cause) {
+        throw new HyperError('BACKEND_UNAVAILABLE', 'the data store cannot be read', { cause })
+      }
     },
 
     async close() {

@@ -96,6 +96,7 @@ export const MATCHES: Record<string, Match[]> = {
   ],
   'ranges keep to the type of their bound': [
     [{ n: { $gt: 1 } }, 'b e'],
+    [{ n: { $gt: 0 } }, 'a b e'],
     [{ n: { $gte: 1 } }, 'a b e'],
     [{ n: { $lt: 1 } }, 'c'],
     [{ n: { $lte: 1 } }, 'a c e'],

@@ -5,20 +5,18 @@ import { randomUUID } from 'node:crypto'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { test as nodeTest } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Envelope } from '../../cli/output.ts'
 import { leaks, processesMarked } from './leaks.ts'
 
-/** The package under test: this checkout, or an installed one named by `HYPER_TEST_PACKAGE`. */
-const INSTALLED = process.env.HYPER_TEST_PACKAGE
-const PACKAGE = resolve(INSTALLED ?? join(import.meta.dirname, '../..'))
+/** The command line under test: this checkout's, or the installed launcher that `HYPER_TEST_CLI` names. */
+export const ENTRY = resolve(process.env.HYPER_TEST_CLI ?? join(import.meta.dirname, '../../cli/main.ts'))
 
-export const ENTRY = join(PACKAGE, INSTALLED ? 'cli/launcher.cjs' : 'cli/main.ts')
-
+/** A file of the package that it belongs to. */
 export function packageFile(name: string): string {
-  return join(PACKAGE, name)
+  return join(dirname(ENTRY), '..', name)
 }
 
 const PATIENCE_MS = 30_000
