@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 
 const self = import.meta.filename
 const files = readdirSync(import.meta.dirname)
@@ -10,8 +11,13 @@ const files = readdirSync(import.meta.dirname)
     (file) => file.endsWith('.ts') && file !== self && readFileSync(file, 'utf8').includes('env.HYPER_TEST_SCALE'),
   )
 
-const { status } = spawnSync(process.execPath, ['--test', '--test-concurrency=1', ...files], {
-  env: { HYPER_TEST_SCALE: '10', ...process.env },
-  stdio: 'inherit',
-})
+const reporter = pathToFileURL(join(import.meta.dirname, 'reporter.ts'))
+const { status } = spawnSync(
+  process.execPath,
+  ['--test', '--test-concurrency=1', `--test-reporter=${reporter}`, ...files],
+  {
+    env: { HYPER_TEST_SCALE: '10', ...process.env },
+    stdio: 'inherit',
+  },
+)
 process.exitCode = status ?? 1

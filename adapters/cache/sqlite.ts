@@ -28,7 +28,7 @@ interface Store {
   statements?: Statements
 }
 
-/** Where a statement needs the time, it is the first parameter. */
+/** Where a statement reads by the time, it is the first parameter; `create` has it last. Node 22 binds no `?1`. */
 interface Statements {
   get: StatementSync
   create: StatementSync
@@ -154,7 +154,7 @@ export function createSqliteCache({ directory, now = Date.now }: SqliteCacheOpti
       const text = JSON.stringify(value)
       await opened().write(() => {
         const time = now()
-        const { changes } = statementsOf(store).create.run(time, key, text, expiry(time, ttlMs))
+        const { changes } = statementsOf(store).create.run(key, text, expiry(time, ttlMs), time)
         if (changes === 0) throw new HyperError('KEY_EXISTS', 'document conflict')
       })
     },
@@ -211,12 +211,12 @@ function layoutOf(table: string): string {
 }
 
 function prepare({ db }: SqliteFile, table: string): Statements {
-  const live = '(expires_at IS NULL OR expires_at > ?1)'
+  const live = '(expires_at IS NULL OR expires_at > ?)'
   return {
-    get: db.prepare(`SELECT value FROM ${table} WHERE key = ?2 AND ${live}`),
+    get: db.prepare(`SELECT value FROM ${table} WHERE ${live} AND key = ?`),
     create: db.prepare(
-      `INSERT INTO ${table} (key, value, expires_at) VALUES (?2, ?3, ?4)
-       ON CONFLICT (key) DO UPDATE SET value = excluded.value, expires_at = excluded.expires_at WHERE ${table}.expires_at <= ?1`,
+      `INSERT INTO ${table} (key, value, expires_at) VALUES (?, ?, ?)
+       ON CONFLICT (key) DO UPDATE SET value = excluded.value, expires_at = excluded.expires_at WHERE ${table}.expires_at <= ?`,
     ),
     update: db.prepare(
       `INSERT INTO ${table} (key, value, expires_at) VALUES (?, ?, ?)
@@ -224,11 +224,9 @@ function prepare({ db }: SqliteFile, table: string): Statements {
     ),
     remove: db.prepare(`DELETE FROM ${table} WHERE key = ?`),
     page: db.prepare(
-      `SELECT key, value FROM ${table} WHERE key > ?2 AND key >= ?3 AND key < ?4 AND key GLOB ?5 AND ${live} ORDER BY key LIMIT ?6`,
+      `SELECT key, value FROM ${table} WHERE ${live} AND key > ? AND key >= ? AND key < ? AND key GLOB ? ORDER BY key LIMIT ?`,
     ),
-    sweep: db.prepare(
-      `DELETE FROM ${table} WHERE rowid IN (SELECT rowid FROM ${table} WHERE expires_at <= ?1 LIMIT ?2)`,
-    ),
+    sweep: db.prepare(`DELETE FROM ${table} WHERE rowid IN (SELECT rowid FROM ${table} WHERE expires_at <= ? LIMIT ?)`),
   }
 }
 
