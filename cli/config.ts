@@ -7,6 +7,7 @@ import { registry } from '../adapters/registry.ts'
 import { HyperError } from '../server/error.ts'
 import { isServiceName, type ServiceName } from '../server/services.ts'
 import type { Flags } from './flags.ts'
+import { forwardedHosts } from './forwarded-hosts.ts'
 import { findProject, type Project } from './project.ts'
 import { domainName, engineName, type ProjectFile, tcpPort } from './project-file.ts'
 import { readRemembered } from './state.ts'
@@ -60,6 +61,7 @@ export async function resolveConfig(source: ConfigSource): Promise<Resolved> {
   }
   const create = KINDS.filter((kind) => flags.has(kind))
   const running = runningServices(source, file, create, warnings)
+  const listenPort = givenTcpPort(flags, env) ?? file.listen?.port ?? remembered.tcpPort ?? DEFAULTS.tcpPort
   return {
     project,
     config: {
@@ -71,8 +73,8 @@ export async function resolveConfig(source: ConfigSource): Promise<Resolved> {
       services: Object.fromEntries(running.map((kind) => [kind, adapterOf(file, kind)])),
       listen: {
         host: flags.text('host') ?? file.listen?.host ?? DEFAULTS.host,
-        tcpPort: givenTcpPort(flags, env) ?? file.listen?.port ?? remembered.tcpPort ?? DEFAULTS.tcpPort,
-        allowedHosts: file.listen?.allowed_hosts ?? [],
+        tcpPort: listenPort,
+        allowedHosts: [...(file.listen?.allowed_hosts ?? []), ...forwardedHosts(env, listenPort)],
         allowedOrigins: file.listen?.allowed_origins ?? [],
       },
       logRequests: flags.has('log-requests') || (file.log_requests ?? false),

@@ -1,10 +1,10 @@
 import { HyperError } from '../server/error.ts'
-import type { ServiceName } from '../server/services.ts'
-import { AVAILABLE, type RunningSandbox } from './wire.ts'
+import type { ServiceName, Services } from '../server/services.ts'
+import { AVAILABLE } from './wire.ts'
 
 /** Creates every running service in the domain; one that exists is fine. */
 export async function createServices(
-  { services }: Pick<RunningSandbox, 'services'>,
+  services: Services,
   domain: string,
   kinds: readonly ServiceName[] = AVAILABLE,
 ): Promise<void> {

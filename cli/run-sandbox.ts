@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { HyperError } from '../server/error.ts'
 import { asHyperError } from '../server/port.ts'
 import type { Emptied } from '../server/purge.ts'
+import type { Services } from '../server/services.ts'
 import { explainAddressInUse } from './address-holder.ts'
 import type { Resolved } from './config.ts'
 import { acquireLock } from './lock.ts'
@@ -12,7 +13,7 @@ import { registerSandbox } from './registry.ts'
 import type { StopReason } from './signals.ts'
 import { ensureToken, makeStateDirectory, type Run, readRun, removeRun, writeRemembered, writeRun } from './state.ts'
 import { VERSION } from './version.ts'
-import type { RunningSandbox, SandboxConfig } from './wire.ts'
+import type { RunningSandbox, SandboxConfig, StartOptions } from './wire.ts'
 
 /** What the names of temporary data directories begin with. */
 const TEMPORARY = join(tmpdir(), 'hyper-sandbox-')
@@ -83,21 +84,21 @@ export async function runSandbox(resolved: Resolved, options: RunOptions): Promi
 async function start(
   config: SandboxConfig,
   resolved: Resolved,
-  options: Parameters<typeof import('./wire.ts').startSandbox>[1],
+  options: Omit<StartOptions, 'prepare'>,
 ): Promise<{ sandbox: RunningSandbox; emptied: Emptied[] }> {
   const { startSandbox } = await import('./wire.ts')
-  const sandbox = await startOnPort(config, resolved.lastTcpPort, (chosen) => startSandbox(chosen, options))
+  const { purge } = await import('../server/purge.ts')
+  const { createServices } = await import('./create-services.ts')
   const { domain } = config
-  try {
-    const { purge } = await import('../server/purge.ts')
-    const { createServices } = await import('./create-services.ts')
-    const emptied = resolved.purge.length > 0 ? await purge(sandbox.services, { kinds: resolved.purge, domain }) : []
-    await createServices(sandbox, domain, resolved.create)
-    return { sandbox, emptied }
-  } catch (error) {
-    await sandbox.close()
-    throw error
+  let emptied: Emptied[] = []
+  const prepare = async (services: Services) => {
+    if (resolved.purge.length > 0) emptied = await purge(services, { kinds: resolved.purge, domain })
+    await createServices(services, domain, resolved.create)
   }
+  const sandbox = await startOnPort(config, resolved.lastTcpPort, (chosen) =>
+    startSandbox(chosen, { ...options, prepare }),
+  )
+  return { sandbox, emptied }
 }
 
 /** TCP port 0 is the project's earlier one while that is free: addresses written down elsewhere stay right. */

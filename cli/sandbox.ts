@@ -6,7 +6,7 @@ import { join, resolve } from 'node:path'
 import { pino } from 'pino'
 import { HyperError } from '../server/error.ts'
 import { purge } from '../server/purge.ts'
-import type { ServiceName } from '../server/services.ts'
+import type { ServiceName, Services } from '../server/services.ts'
 import { createServices } from './create-services.ts'
 import type { ServiceConfig } from './service-config.ts'
 import { AVAILABLE, type RunningSandbox, startSandbox } from './wire.ts'
@@ -45,13 +45,13 @@ export interface Sandbox extends AsyncDisposable {
  * @throws HyperError USAGE for a service that does not exist, ADDRESS_IN_USE
  */
 export async function createSandbox(options: CreateSandboxOptions = {}): Promise<Sandbox> {
-  return start(options, (running, domain) => createServices(running, domain))
+  return start(options, (services, domain) => createServices(services, domain))
 }
 
 /** @param prepare what to do before the sandbox is handed out; when it fails, everything is closed again */
 async function start(
   options: CreateSandboxOptions,
-  prepare: (running: RunningSandbox, domain: string) => Promise<void>,
+  prepare: (services: Services, domain: string) => Promise<void>,
 ): Promise<Sandbox> {
   const domain = options.domain ?? 'test'
   const services = chosenServices(options.services)
@@ -86,9 +86,8 @@ async function start(
         logRequests: false,
         token: randomBytes(24).toString('base64url'),
       },
-      { logger: pino({ level: 'silent' }) },
+      { logger: pino({ level: 'silent' }), prepare: (opened) => prepare(opened, domain) },
     )
-    await prepare(running, domain)
   } catch (error) {
     await close()
     throw error
@@ -126,10 +125,10 @@ export async function main(options: MainOptions = {}): Promise<Sandbox> {
       port: options.port ?? Number.parseInt(process.env.PORT ?? '6363', 10),
       directory: options.directory ?? join('.hyper-sandbox', 'data'),
     },
-    async (running, domain) => {
+    async (opened, domain) => {
       for (const [kind, create] of Object.entries(services) as [ServiceName, boolean][]) {
-        if (purged[kind]) await purge(running.services, { kinds: [kind], domain })
-        if (create) await createServices(running, domain, [kind])
+        if (purged[kind]) await purge(opened, { kinds: [kind], domain })
+        if (create) await createServices(opened, domain, [kind])
       }
     },
   )

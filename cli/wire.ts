@@ -69,12 +69,18 @@ export async function closeServices(services: Services): Promise<void> {
   await Promise.all(Object.values(services).map((service) => service.close()))
 }
 
-export async function startSandbox(
-  config: SandboxConfig,
-  options: { logger: Logger; onShutdown?: () => void },
-): Promise<RunningSandbox> {
+export interface StartOptions {
+  logger: Logger
+  onShutdown?: () => void
+  /** Done once the address is had, before the first request is answered; when it fails, so does the start. */
+  prepare?: (services: Services) => Promise<void>
+}
+
+/** @throws HyperError ADDRESS_IN_USE, and what an adapter or `prepare` throws; nothing is left open then */
+export async function startSandbox(config: SandboxConfig, options: StartOptions): Promise<RunningSandbox> {
   const services = await openServices(config)
   const instance = randomUUID()
+  const prepared = Promise.withResolvers<void>()
   try {
     const app = buildApp({
       services,
@@ -85,9 +91,18 @@ export async function startSandbox(
       allowedOrigins: config.listen.allowedOrigins,
       logRequests: config.logRequests,
       token: config.token,
+      prepared: prepared.promise,
       ...(options.onShutdown ? { onShutdown: options.onShutdown } : {}),
     })
     const listener = await listen(app, config.listen.host, config.listen.tcpPort)
+    try {
+      await options.prepare?.(services)
+      prepared.resolve()
+    } catch (error) {
+      prepared.reject(error)
+      await listener.close()
+      throw error
+    }
     let closing: Promise<void> | undefined
     return {
       url: listener.url,

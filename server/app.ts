@@ -1,7 +1,12 @@
 /** Builds the gateway: services in, fastify instance out. It never listens (server/start.ts does). */
 import { randomBytes } from 'node:crypto'
 import type { ServerResponse } from 'node:http'
-import Fastify, { type FastifyInstance, type FastifyReply } from 'fastify'
+import Fastify, {
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  type HookHandlerDoneFunction,
+} from 'fastify'
 import type { Logger } from 'pino'
 import { HyperError } from './error.ts'
 import { createHostRules } from './host-rules.ts'
@@ -27,6 +32,8 @@ export interface GatewayOptions {
   logRequests?: boolean
   /** Admits admin calls from anywhere; made up when absent. */
   token?: string
+  /** Requests that come before it resolves wait for it; one that rejects is the caller's to handle. */
+  prepared?: Promise<void>
   /** Called when an admin asks the sandbox to stop. */
   onShutdown?: () => void
 }
@@ -77,7 +84,16 @@ export function buildApp(options: GatewayOptions): FastifyInstance {
     app.addHttpMethod(method, { hasBody: false, overrideExisting: true })
   }
 
+  let prepared = options.prepared?.finally(() => {
+    prepared = undefined
+  })
+  prepared?.catch(() => {})
   app.addHook('onRequest', (request, reply, done) => {
+    if (prepared) void prepared.finally(() => admit(request, reply, done)).catch(() => {})
+    else admit(request, reply, done)
+  })
+
+  function admit(request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction): void {
     const { host, origin } = request.headers
     if (host === undefined && request.raw.httpVersion === '1.1') {
       done(new HyperError('BAD_REQUEST', 'the request has no Host header'))
@@ -100,7 +116,7 @@ export function buildApp(options: GatewayOptions): FastifyInstance {
     } else {
       done()
     }
-  })
+  }
 
   app.addHook('onResponse', (request, reply, done) => {
     const ms = reply.elapsedTime

@@ -282,6 +282,10 @@ export function compileForIndex(condition: Condition): Sql {
     case 'field': {
       const { path, test } = condition
       if (!isNameable(path)) return raw('TRUE')
+      if (test.op === 'in') {
+        const values = test.values.map((value): Condition => ({ kind: 'field', path, test: { op: 'eq', value } }))
+        return values.length === 0 ? raw('FALSE') : compileForIndex({ kind: 'or', of: values })
+      }
       const own = path.length === 1 && path[0] === '_id' ? compileId(test) : new Field(path, PLAIN).compile(test)
       const arrays = path.map((_, i) => raw(`json_type(doc, ${sqlPath(path.slice(0, i + 1))}) = 'array'`))
       return sql`(${Sql.join([own.sql, ...arrays], ' OR ')})`

@@ -91,6 +91,7 @@ export class QueryWorker {
       resourceLimits: RESOURCE_LIMITS,
     })
     thread.on('message', (answer: Answer) => {
+      if (this.#thread !== thread) return // a late word from one that was given up
       if (answer.kind === 'failed') this.#running?.reject(asError(answer))
       else this.#running?.resolve(answer)
       this.#running = undefined

@@ -1,9 +1,7 @@
 /** The data port on one SQLite file: a table of JSONB documents per database, expression indexes, one worker thread. */
 import { join } from 'node:path'
-import { setImmediate } from 'node:timers/promises'
 import { HyperError } from '../../server/error.ts'
 import { JsonText } from '../../server/json-text.ts'
-import type { Page } from '../../server/ports/common.ts'
 import type { DataPort, Document } from '../../server/ports/data.ts'
 import { atomically, openSqlite, type SqliteFile } from '../shared/sqlite.ts'
 import {
@@ -18,14 +16,12 @@ import {
   loadCatalogue,
   saveShape,
 } from './catalogue.ts'
-import { execute, executeInJs, type Found, pageOf } from './execute.ts'
 import { listPage } from './list.ts'
-import { matcher, type Predicate } from './match.ts'
 import { parseOrder } from './order.ts'
 import { checkPartialFilter } from './partial-filter.ts'
-import { isSqlOnly, makePlan, type ParsedQuery, type Plan, parseQuery } from './plan.ts'
-import { type Projection, parseProjection } from './projection.ts'
-import { isIndexed } from './query-plan.ts'
+import { parseQuery } from './plan.ts'
+import { parseProjection } from './projection.ts'
+import { isSmall, runQuery } from './query.ts'
 import { QueryWorker } from './query-worker.ts'
 import { Statements } from './statements.ts'
 
@@ -35,13 +31,6 @@ export interface SqliteDataOptions {
   /** How long a query may run in the worker thread, in milliseconds. Default 30 000. */
   queryDeadline?: number
 }
-
-/** Tables up to so many documents are scanned on the main thread: half a millisecond or so. */
-const SMALL_TABLE = 2_000
-/** And no more than so many characters. */
-const SMALL_SIZE = 8_000_000
-/** As the first, where JavaScript decides document by document. */
-const SMALL_TABLE_IN_JS = 200
 
 export function createSqliteData({ directory, queryDeadline }: SqliteDataOptions): DataPort {
   const path = join(directory, 'data.db')
@@ -100,24 +89,6 @@ export function createSqliteData({ directory, queryDeadline }: SqliteDataOptions
     return statements.get(`DELETE FROM d${database.number} WHERE id = ?`).run(id).changes > 0
   }
 
-  async function run(name: string, query: ParsedQuery): Promise<Found> {
-    let accepts: Predicate | undefined
-    for (;;) {
-      const plan = makePlan(query, find(name))
-      if (!isQuick(plan)) {
-        const answer = await worker.run({ kind: 'query', plan })
-        if (answer.kind === 'found') return answer.found
-      } else if (isSqlOnly(plan)) {
-        return execute(statements, plan)
-      } else if (accepts !== undefined) {
-        return executeInJs(statements, plan, accepts)
-      } else {
-        // Writes may come in meanwhile: the plan is made anew.
-        accepts = await matcher(query.condition)
-      }
-    }
-  }
-
   /** Builds a large index on another thread. Writes wait for it, as it is the one writer meanwhile; reads go on. */
   async function buildAside(database: Database, request: IndexRequest): Promise<void> {
     const builder = new QueryWorker(path)
@@ -127,34 +98,6 @@ export function createSqliteData({ directory, queryDeadline }: SqliteDataOptions
     } finally {
       resume()
       await builder.close()
-    }
-  }
-
-  /** The highest `seq`: about the number of documents, never less, and free to ask. */
-  function newest({ number }: { number: number }): number {
-    const [seq] = statements.get(`SELECT max(seq) FROM d${number}`).get() ?? []
-    return Number(seq ?? 0)
-  }
-
-  /** Whether the main thread can afford the plan: a small table, or an index that leads to little more than the answer. */
-  function isQuick(plan: Plan): boolean {
-    if (plan.isHostile) return false
-    const atMost = newest({ number: plan.database })
-    const isSmall = atMost <= (isSqlOnly(plan) ? SMALL_TABLE : SMALL_TABLE_IN_JS) && atMost * plan.largest <= SMALL_SIZE
-    return isSmall || (isSqlOnly(plan) && plan.skip + plan.limit <= SMALL_TABLE && isIndexed(statements, plan))
-  }
-
-  function page({ texts, rest }: Found, database: Database, projection: Projection): Page<Document> {
-    return {
-      items: texts.map(projection),
-      next:
-        rest.length === 0
-          ? undefined
-          : async () => {
-              await setImmediate() // pages are work for the main thread: let others have their turn
-              if (database.removed) throw new HyperError('DATABASE_NOT_FOUND', 'database does not exist')
-              return page(pageOf(statements, database.number, rest), database, projection)
-            },
     }
   }
 
@@ -251,9 +194,8 @@ export function createSqliteData({ directory, queryDeadline }: SqliteDataOptions
 
     async queryDocuments({ db, query }) {
       file.holdReads()
-      const database = find(db)
-      const projection = parseProjection(query.fields)
-      return page(await run(db, parseQuery(query)), database, projection)
+      find(db)
+      return runQuery({ statements, worker, find: () => find(db) }, parseQuery(query), parseProjection(query.fields))
     },
 
     async indexDocuments({ db, name, fields, partialFilter }) {
@@ -270,7 +212,7 @@ export function createSqliteData({ directory, queryDeadline }: SqliteDataOptions
           throw new HyperError('INDEX_CONFLICT', problem)
         }
         if (database.indexes.some(isSame)) return
-        if (newest(database) <= SMALL_TABLE) await restructure(() => createIndex(file.db, database.number, request))
+        if (isSmall(statements, database)) await restructure(() => createIndex(file.db, database.number, request))
         else await buildAside(database, request)
         addIndex(database, request)
       })

@@ -115,6 +115,7 @@ export const MATCHES: Record<string, Match[]> = {
   ],
   '$in and $nin take values of any type': [
     [{ n: { $in: [1, '1'] } }, 'a d e'],
+    [{ $or: [{ n: null }, { _id: { $in: ['a', 'b'] } }], s: { $type: 'string' } }, 'a b f'],
     [{ n: { $in: [] } }, ''],
     [{ n: { $in: [[1, 5, 9]] } }, 'e'],
     [{ b: { $in: [true, 'x'] } }, 'a'],

@@ -462,6 +462,8 @@ export function dataSuite({ test, create }: DataSuiteOptions): void {
       [['tags'], undefined],
       [['o.p', 'n'], { n: { $gt: 0 } }],
       [['n', 's'], { b: true }],
+      [['s'], { n: { $in: [1, '1'] } }],
+      [['b'], { $or: [{ n: null }, { _id: { $in: ['a', 'b'] } }], s: { $type: 'string' } }],
     ]
     const makeIndexes = async () => {
       for (const [i, [fields, partialFilter]] of indexes.entries()) {

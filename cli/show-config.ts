@@ -1,0 +1,37 @@
+import { stringify } from 'yaml'
+import type { Context } from './command.ts'
+import { resolveConfig } from './config.ts'
+import { projectFileSchema } from './project-file.ts'
+
+/** What `up` would run; or, asked so, what a project file may say. */
+export async function showConfig({ flags, output, env, cwd }: Context): Promise<number> {
+  if (flags.has('schema')) {
+    const schema = projectFileSchema()
+    output.answer(schema, JSON.stringify(schema, undefined, 2))
+    return 0
+  }
+  const resolved = await resolveConfig({ flags, env, cwd })
+  for (const warning of resolved.warnings) output.warn(warning)
+  const { name, projectDirectory, stateDirectory, engine, domain, services, listen, logRequests } = resolved.config
+  const shown = {
+    name,
+    projectDirectory,
+    projectFile: resolved.project.file ?? null,
+    stateDirectory,
+    engine,
+    domain,
+    services,
+    listen: {
+      host: listen.host,
+      port: listen.tcpPort,
+      allowed_hosts: listen.allowedHosts,
+      allowed_origins: listen.allowedOrigins,
+    },
+    log_requests: logRequests,
+    ephemeral: resolved.ephemeral,
+    create: resolved.create,
+    purge: resolved.purge,
+  }
+  output.answer(shown, stringify(shown))
+  return 0
+}
