@@ -21,4 +21,8 @@ process.emitWarning = function (warning) {
 
 // A clone runs its sources, whatever was built there; a published package has none.
 var sources = require('node:path').join(__dirname, 'main.ts')
+
+// A background process starts here too: npm may have called us by a link, hyper-nano by its own name.
+process.argv[1] = __filename
+
 void import(require('node:fs').existsSync(sources) ? './main.ts' : '../dist/cli/main.js')

@@ -1,7 +1,6 @@
 /** The command line's entry: picks the verb, loads it, ends with its exit code. */
 import { enableCompileCache } from 'node:module'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { HyperError } from '../server/error.ts'
 import { asCliError } from './cli-error.ts'
 import type { Command } from './command.ts'
@@ -78,7 +77,7 @@ async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<nu
 }
 
 function contextOf(output: Output, env: NodeJS.ProcessEnv) {
-  return { output, env, cwd: process.cwd(), entry: fileURLToPath(import.meta.url), exit }
+  return { output, env, cwd: process.cwd(), entry: process.argv[1] ?? '', exit }
 }
 
 async function overview(output: Output): Promise<number> {
