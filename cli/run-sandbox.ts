@@ -90,15 +90,16 @@ async function start(
   const { purge } = await import('../server/purge.ts')
   const { createServices } = await import('./create-services.ts')
   const { domain } = config
-  let emptied: Emptied[] = []
+  let emptied: Emptied[] | undefined
   const prepare = async (services: Services) => {
-    if (resolved.purge.length > 0) emptied = await purge(services, { kinds: resolved.purge, domain })
+    // Once, though a port that is taken makes us start twice.
+    emptied ??= resolved.purge.length > 0 ? await purge(services, { kinds: resolved.purge, domain }) : []
     await createServices(services, domain, resolved.create)
   }
   const sandbox = await startOnPort(config, resolved.lastTcpPort, (chosen) =>
     startSandbox(chosen, { ...options, prepare }),
   )
-  return { sandbox, emptied }
+  return { sandbox, emptied: emptied ?? [] }
 }
 
 /** TCP port 0 is the project's earlier one while that is free: addresses written down elsewhere stay right. */
