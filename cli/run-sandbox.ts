@@ -63,7 +63,12 @@ export async function runSandbox(resolved: Resolved, options: RunOptions): Promi
     const { url, host, tcpPort, instance } = sandbox
     const ready: Run = { ...run, phase: 'ready', url, host, tcpPort, instance }
     writeRemembered(stateDirectory, { engine: config.engine, tcpPort, version: VERSION })
-    registerSandbox(options.env, config)
+    try {
+      registerSandbox(options.env, config)
+    } catch (err) {
+      // A home that cannot be written (some containers) costs the entry in `list`, not the sandbox.
+      logger.warn({ err }, 'list will not show this sandbox')
+    }
     writeRun(stateDirectory, ready)
     logger.info({ url, version: VERSION, services: run.services }, 'ready')
     options.onReady(ready, emptied)

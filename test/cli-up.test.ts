@@ -316,6 +316,17 @@ test('a project that cannot hold state ends with 8 and says so', async () => {
   }
 })
 
+test('a home that cannot be written keeps no sandbox from starting', async () => {
+  await using project = new TestProject()
+  project.write('file', '')
+  const env = { HYPER_SANDBOX_HOME: project.file('file/home') }
+  const up = await project.run(['up', '-d', '--port', '0', '--data'], { env })
+  assert.equal(up.code, 0, up.stderr)
+  assert.match((await project.run(['list'], { env })).stdout, /no sandbox yet/)
+  assert.match((await project.run(['logs'])).stdout, /list will not show this sandbox/)
+  await project.down()
+})
+
 test('a log over 10 MB begins anew at the next start, the old one kept beside it', async () => {
   await using project = new TestProject()
   mkdirSync(project.file('.hyper-sandbox/logs'), { recursive: true })
