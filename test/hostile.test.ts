@@ -273,6 +273,29 @@ test('selectors of any depth are answered', async () => {
   await unharmed()
 })
 
+test('an admin call that says not clearly what to empty empties nothing', async () => {
+  const headers = { 'content-type': 'application/json' }
+  for (const body of ['{bad', '5', '["data"]', '', '{}']) {
+    const reply = await call('POST', '/_sandbox/purge', { headers, body })
+    refuses(reply, body === '{bad' || body === '5' ? 400 : 422)
+  }
+  for (const json of [
+    { kinds: ['data'] },
+    { kinds: 'data', domain: 'canary' },
+    { kinds: ['database'], domain: 'canary' },
+    { kinds: [5], domain: 'canary' },
+    { domain: 5 },
+    { domain: 'canary', all: true },
+    { all: 'yes' },
+    { all: false },
+  ]) {
+    refuses(await call('POST', '/_sandbox/purge', { json }), 422)
+  }
+  refuses(await call('GET', '/_sandbox/purge'), 404)
+  refuses(await call('POST', '/_sandbox/nope', { json: {} }), 404)
+  await unharmed()
+})
+
 test('a pattern made to backtrack holds nobody up', async () => {
   const key = 'a'.repeat(5_000)
   assert.equal((await call('POST', '/cache/test', { json: { key, value: {} } })).status, 201)

@@ -431,6 +431,8 @@ export const dataCases = [
     await fill(Array.from({ length: 3_000 }, (_, n) => ({ _id: String(n).padStart(5, '0'), pad: 'x'.repeat(600) })))
     const listed = ids(await onData('GET'))
     assert.equal(listed.length, 3_000)
+    const head = await onData('HEAD')
+    assert.deepEqual({ status: head.status, text: head.text }, { status: 200, text: '' })
     assert.deepEqual(listed, listed.toSorted())
   }),
 
