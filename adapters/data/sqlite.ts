@@ -229,8 +229,12 @@ export function createSqliteData({ directory, queryDeadline }: SqliteDataOptions
           throw new HyperError('INDEX_CONFLICT', problem)
         }
         if (database.indexes.some(isSame)) return
-        if (isSmall(statements, database)) await restructure(() => createIndex(file.db, database.number, request))
-        else await buildAside(database, request)
+        if (isSmall(statements, database)) {
+          await restructure(() => {
+            if (database.removed) throw new HyperError('DATABASE_NOT_FOUND', 'database does not exist')
+            createIndex(file.db, database.number, request)
+          })
+        } else await buildAside(database, request)
         addIndex(database, request)
       })
       building = build.catch(() => {})
