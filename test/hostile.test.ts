@@ -87,7 +87,8 @@ function judge({ method, target, wire }: HostileRequest, raw: string): number {
 }
 
 function isOneOf(reply: Reply, statuses: readonly number[]): void {
-  assert.ok(statuses.includes(reply.status), `${reply.status} ${reply.text.slice(0, 500)}`)
+  const cause = reply.status >= 500 ? server.lastError().slice(0, 1_000) : ''
+  assert.ok(statuses.includes(reply.status), `${reply.status} ${reply.text.slice(0, 500)}\n${cause}`)
   assert.doesNotMatch(reply.text, INSIDES)
 }
 
@@ -270,6 +271,42 @@ test('selectors of any depth are answered', async () => {
   isOneOf(await call('POST', '/data/test/_query', { json: { fields } }), [200, 422])
   isOneOf(await call('POST', '/data/test/_query', { json: { sort: fields } }), [200, 422])
   isOneOf(await call('POST', '/data/test/_index', { json: { name: 'wide', fields } }), [201, 422])
+  await unharmed()
+})
+
+test('services made and removed under traffic answer as if each call were alone', async () => {
+  const docs = Array.from({ length: 1_500 }, (_, n) => ({ _id: `d${n}`, n, pad: 'x'.repeat(500) }))
+  const calls: (() => Promise<Reply>)[] = [
+    () => call('PUT', '/data/churn'),
+    () => call('PUT', '/cache/churn'),
+    () => call('PUT', '/data/churn'),
+    () => call('PUT', '/cache/churn'),
+    () => call('DELETE', '/data/churn'),
+    () => call('DELETE', '/cache/churn'),
+    () => call('POST', '/data/churn/_bulk', { json: docs }),
+    () => call('POST', '/data/churn/_bulk', { json: docs }),
+    () => call('GET', '/data/churn?limit=900'),
+    () => call('POST', '/data/churn/_query', { json: { selector: { n: { $gt: 5 } }, sort: ['n'], limit: 900 } }),
+    () => call('POST', '/data/churn/_query', { json: { selector: { pad: { $regex: 'x$' } }, limit: 900 } }),
+    () => call('POST', '/data/churn/_index', { json: { name: 'n', fields: ['n'] } }),
+    () => call('PUT', '/data/churn/d1', { json: { n: 'x' } }),
+    () => call('DELETE', '/data/churn/d2'),
+    () => call('GET', '/data/churn/d3'),
+    () => call('PUT', '/cache/churn/k', { json: {} }),
+    () => call('POST', '/cache/churn', { json: { key: 'k2', value: {}, ttl: 5 } }),
+    () => call('GET', '/cache/churn/_query'),
+    () => call('DELETE', '/cache/churn/k'),
+    () => call('GET', '/readyz'),
+  ]
+  await Promise.all(
+    Array.from({ length: 12 }, async (_, worker) => {
+      for (let turn = 0; turn < 60; turn += 1) {
+        const next = calls[(worker * 7 + turn * 11 + ((turn * turn) % 5)) % calls.length]
+        if (next) isOneOf(await next(), [200, 201, 404, 409])
+      }
+    }),
+  )
+  await Promise.all([call('DELETE', '/data/churn'), call('DELETE', '/cache/churn')])
   await unharmed()
 })
 
