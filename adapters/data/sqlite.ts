@@ -260,7 +260,17 @@ export function createSqliteData({ directory, queryDeadline }: SqliteDataOptions
 function textOf(id: string, doc: Document): string {
   const { _id, ...rest } = doc
   const text = JSON.stringify(rest)
+  if (text.includes('\\u0000') && hasNulName(rest)) {
+    throw new HyperError('INVALID_ARGUMENTS', 'a member name of the document holds a NUL')
+  }
   return `{"_id":${JSON.stringify(id)}${text === '{}' ? '' : ','}${text.slice(1)}`
+}
+
+/** MongoDB refuses such a document; SQLite would take the name to end there. */
+function hasNulName(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  if (Array.isArray(value)) return value.some(hasNulName)
+  return Object.entries(value).some(([name, member]) => name.includes('\0') || hasNulName(member))
 }
 
 function missing(id: string): HyperError {

@@ -203,6 +203,15 @@ export const dataCases = [
     answers(await onData('GET', '/x'), 200, JSON.parse(text))
   }),
 
+  ...inDomain('hyper-api 4.2: a member name with a NUL is 422, as MongoDB refuses it', async ({ onData }) => {
+    for (const doc of [{ 'a\0b': 1 }, { a: [{ '\0': 1 }] }]) {
+      refuses(await onData('POST', '', { json: { _id: 'x', ...doc } }), 422)
+      refuses(await onData('PUT', '/x', { json: doc }), 422)
+      refuses(await onData('POST', '/_bulk', { json: [{ _id: 'y' }, { _id: 'x', ...doc }] }), 422)
+    }
+    answers(await onData('GET'), 200, { ok: true, docs: [] })
+  }),
+
   // Read
 
   ...inDomain('hyper-api 1.9 D5: a missing document is 404 in both get modes', async ({ onData }) => {
