@@ -1,7 +1,7 @@
 /** Long queries and index builds beside the main thread: what they promise while other things happen. */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
@@ -146,6 +146,32 @@ test('a document nested too deeply is refused, and the writes beside it are not'
   assert.equal(tooDeep?.status === 'rejected' && tooDeep.reason.code, 'INVALID_ARGUMENTS')
   await assert.rejects(data.updateDocument({ db, id: 'deeper', doc: deep(50_000) }), { code: 'INVALID_ARGUMENTS' })
   assert.deepEqual((await ids(data, {})).sort(), ['beside', 'fine'])
+})
+
+test('a damaged file is reported as such', async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'data-damaged-'))
+  t.after(() => rmSync(directory, { recursive: true, force: true }))
+  const healthy = createSqliteData({ directory })
+  await healthy.open()
+  await healthy.createDatabase({ db })
+  await healthy.bulkDocuments({ db, docs: many(3_000, (n) => ({ n, text: 'x'.repeat(200) })) })
+  await healthy.close()
+  const path = join(directory, 'data.db')
+  const bytes = readFileSync(path)
+  bytes.fill(0x5a, 20 * 4_096)
+  writeFileSync(path, bytes)
+  const data = createSqliteData({ directory })
+  await data.open()
+  t.after(() => data.close())
+  const damaged = { code: 'BACKEND_UNAVAILABLE', message: 'the store is damaged' }
+  for (const selector of [{ n: { $gte: 0 } }, { text: { $regex: 'y' } }]) {
+    await assert.rejects(data.queryDocuments({ db, query: { selector, limit: 5_000 } }), damaged)
+  }
+  await assert.rejects(async () => collect(await data.listDocuments({ db })), damaged)
+  bytes.fill(0x5a, 0)
+  await data.close()
+  writeFileSync(path, bytes)
+  await assert.rejects(createSqliteData({ directory }).open(), damaged)
 })
 
 test('queries made to break something are answered, or refused by name', async (t) => {

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { HyperError } from '../../server/error.ts'
 import { JsonText } from '../../server/json-text.ts'
 import type { DataPort, Document } from '../../server/ports/data.ts'
-import { atomically, openSqlite, type SqliteFile } from '../shared/sqlite.ts'
+import { asStoreError, atomically, openSqlite, type SqliteFile } from '../shared/sqlite.ts'
 import {
   addIndex,
   createIndex,
@@ -45,6 +45,16 @@ export function createSqliteData({ directory, queryDeadline }: SqliteDataOptions
     const database = databases.get(name)
     if (database === undefined) throw new HyperError('DATABASE_NOT_FOUND', 'database does not exist')
     return database
+  }
+
+  /** Trouble with the file below is told from a defect. */
+  async function read<T>(job: () => T | Promise<T>): Promise<T> {
+    file.holdReads()
+    try {
+      return await job()
+    } catch (error) {
+      throw asStoreError(error)
+    }
   }
 
   /** A write that changes the catalogue; when it is not committed, memory follows the file again. */
@@ -106,7 +116,12 @@ export function createSqliteData({ directory, queryDeadline }: SqliteDataOptions
       file = openSqlite(path, LAYOUT_VERSION, LAYOUT)
       statements = new Statements(file.db)
       worker = new QueryWorker(path, queryDeadline)
-      databases = loadCatalogue(file.db)
+      try {
+        databases = loadCatalogue(file.db)
+      } catch (error) {
+        await file.close()
+        throw asStoreError(error)
+      }
     },
 
     async check() {
@@ -169,10 +184,11 @@ export function createSqliteData({ directory, queryDeadline }: SqliteDataOptions
     },
 
     async retrieveDocument({ db, id }) {
-      file.holdReads()
-      const row = statements.get(`SELECT json(doc) FROM d${find(db).number} WHERE id = ?`).get(id)
-      if (row === undefined) throw missing(id)
-      return new JsonText(row[0] as string)
+      return read(() => {
+        const row = statements.get(`SELECT json(doc) FROM d${find(db).number} WHERE id = ?`).get(id)
+        if (row === undefined) throw missing(id)
+        return new JsonText(row[0] as string)
+      })
     },
 
     async updateDocument({ db, id, doc }) {
@@ -189,13 +205,14 @@ export function createSqliteData({ directory, queryDeadline }: SqliteDataOptions
 
     async listDocuments({ db, limit, ...range }) {
       const wanted = Math.abs(Math.trunc(limit ?? 0)) || Number.MAX_SAFE_INTEGER
-      return listPage(statements, find(db), { ...range, limit: wanted })
+      return read(() => listPage(statements, find(db), { ...range, limit: wanted }))
     },
 
     async queryDocuments({ db, query }) {
-      file.holdReads()
-      find(db)
-      return runQuery({ statements, worker, find: () => find(db) }, parseQuery(query), parseProjection(query.fields))
+      return read(() => {
+        find(db)
+        return runQuery({ statements, worker, find: () => find(db) }, parseQuery(query), parseProjection(query.fields))
+      })
     },
 
     async indexDocuments({ db, name, fields, partialFilter }) {

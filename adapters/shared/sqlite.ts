@@ -70,7 +70,12 @@ export function openSqlite(
   function releaseReads(): void {
     if (!readsHeld) return
     readsHeld = false
-    commit.run()
+    try {
+      commit.run()
+    } catch {
+      // A damaged file: the reads have failed already, and there is nobody here to tell.
+      if (db.isTransaction) rollback.run()
+    }
   }
 
   function schedule(): void {
@@ -105,8 +110,8 @@ export function openSqlite(
       commit.run()
     } catch (error) {
       if (db.isTransaction) rollback.run()
+      settled.length = 0
       for (const { reject } of batch) reject(asStoreError(error))
-      return
     }
     for (const settle of settled) settle()
     if (queue.length === 0) for (const done of idle.splice(0)) done()

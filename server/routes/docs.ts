@@ -3,13 +3,12 @@ import type { FastifyInstance } from 'fastify'
 import { renderDocs } from '../docs-page.ts'
 import { type ApiDescription, describeApi } from '../openapi.ts'
 import { sendJson } from '../response.ts'
-import { cacheRoutes } from './cache.ts'
-import { dataRoutes } from './data.ts'
+import { hyperRoutes } from './hyper.ts'
 
 export function registerDocsRoutes(app: FastifyInstance, version: string): void {
   let description: ApiDescription | undefined
   const describe = () => {
-    description ??= describeApi([dataRoutes, cacheRoutes], version)
+    description ??= describeApi(hyperRoutes, version)
     return description
   }
 

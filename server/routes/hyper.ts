@@ -79,14 +79,17 @@ function send(request: FastifyRequest, reply: FastifyReply, status: number, answ
 
 /** A service that was not started says which flag starts it (design §8.5). */
 function refuse(app: FastifyInstance, name: ServiceName): void {
+  const isKnown = hyperRoutes.some(({ service }) => service === name)
+  const message = isKnown
+    ? `the ${name} service is not started; start it with: hyper-sandbox up --${name}`
+    : `the ${name} service is not started; this version does not offer --${name} yet`
   const handler = async () => {
-    throw new HyperError(
-      'SERVICE_NOT_STARTED',
-      `the ${name} service is not started; start it with: hyper-sandbox up --${name}`,
-    )
+    throw new HyperError('SERVICE_NOT_STARTED', message)
   }
-  for (const url of [`/${name}`, `/${name}/*`, `/:app/${name}/:name`, `/:app/${name}/:name/*`])
-    app.all(url, { config: { service: name } }, handler)
+  const config = { service: name }
+  for (const url of [`/${name}`, `/${name}/*`, `/:app/${name}/:name`, `/:app/${name}/:name/*`]) {
+    app.all(url, { config }, handler)
+  }
 }
 
 export function notFound(): HyperError {
