@@ -16,7 +16,7 @@ test('at a terminal the log is pretty, and closing the terminal ends the sandbox
   const { tcpPort, url } = project.state()
   await get(`${url}/data/test/nothing`)
   await up.says('/data/test/nothing')
-  assert.match(up.said().stdout, /WARN.*request/)
+  assert.match(up.said().stdout, /WARN.*GET \/data\/test\/nothing 404/)
   up.child.kill('SIGKILL')
   await eventually('the sandbox has noticed', async () => !(await accepts(tcpPort)))
   await eventually('and is gone', () => !project.hasState())
