@@ -201,6 +201,7 @@ export const sandboxCases = [
     ]) {
       refuses(await send('PUT', `/data/${name}`, { headers: { origin } }), 403)
       refuses(await send('GET', '/data', { headers: { origin } }), 403)
+      refuses(await send('OPTIONS', `/data/${name}`, { headers: { origin } }), 403)
     }
     refuses(await send('GET', `/data/${name}`), 404)
   }),
