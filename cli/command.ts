@@ -1,15 +1,6 @@
 /** What a verb is: one value from which parsing, help, completion and documentation come. */
-import type { Flags } from './flags.ts'
+import type { Flag, Flags } from './flags.ts'
 import type { Output } from './output.ts'
-
-export interface Flag {
-  /** Long name in kebab case; its environment variable is `HYPER_SANDBOX_<NAME>`. */
-  readonly name: string
-  readonly short?: string
-  /** `<x>`: takes a value; `[x]`: may take one; absent: a switch. */
-  readonly value?: string
-  readonly about: string
-}
 
 export interface Context {
   readonly args: readonly string[]

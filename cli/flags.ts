@@ -1,9 +1,17 @@
 /** The flags of one command line, each from the line itself or from its environment variable; the line wins. */
 import { type ErrorCode, HyperError } from '../server/error.ts'
-import type { Flag } from './command.ts'
 
 const ON = ['1', 'true', 'yes', 'on']
 const OFF = ['0', 'false', 'no', 'off']
+
+export interface Flag {
+  /** Long name in kebab case; its environment variable is `HYPER_SANDBOX_<NAME>`. */
+  readonly name: string
+  readonly short?: string
+  /** `<x>`: takes a value; `[x]`: may take one; absent: a switch. */
+  readonly value?: string
+  readonly about: string
+}
 
 /** `true` for a switch, or for an optional value left out. */
 export type FlagValue = string | true

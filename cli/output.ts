@@ -100,7 +100,8 @@ export class Output {
     let spinner: { stop(): unknown } | undefined
     let done = false
     const timer = setTimeout(async () => {
-      if (!this.lively) {
+      // A terminal without a width (script(1), some CI) makes ora clear infinitely many lines.
+      if (!this.lively || !process.stderr.columns) {
         this.note(`${text} …`)
         return
       }

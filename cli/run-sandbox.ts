@@ -63,7 +63,12 @@ export async function runSandbox(resolved: Resolved, options: RunOptions): Promi
     const { url, host, tcpPort, instance } = sandbox
     const ready: Run = { ...run, phase: 'ready', url, host, tcpPort, instance }
     writeRemembered(stateDirectory, { engine: config.engine, tcpPort, version: VERSION })
-    registerSandbox(options.env, config)
+    try {
+      registerSandbox(options.env, config)
+    } catch (err) {
+      // A home that cannot be written (some containers) costs the entry in `list`, not the sandbox.
+      logger.warn({ err }, 'list will not show this sandbox')
+    }
     writeRun(stateDirectory, ready)
     logger.info({ url, version: VERSION, services: run.services }, 'ready')
     options.onReady(ready, emptied)
@@ -90,15 +95,16 @@ async function start(
   const { purge } = await import('../server/purge.ts')
   const { createServices } = await import('./create-services.ts')
   const { domain } = config
-  let emptied: Emptied[] = []
+  let emptied: Emptied[] | undefined
   const prepare = async (services: Services) => {
-    if (resolved.purge.length > 0) emptied = await purge(services, { kinds: resolved.purge, domain })
+    // Once, though a port that is taken makes us start twice.
+    emptied ??= resolved.purge.length > 0 ? await purge(services, { kinds: resolved.purge, domain }) : []
     await createServices(services, domain, resolved.create)
   }
   const sandbox = await startOnPort(config, resolved.lastTcpPort, (chosen) =>
     startSandbox(chosen, { ...options, prepare }),
   )
-  return { sandbox, emptied }
+  return { sandbox, emptied: emptied ?? [] }
 }
 
 /** TCP port 0 is the project's earlier one while that is free: addresses written down elsewhere stay right. */

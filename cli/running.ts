@@ -26,13 +26,16 @@ export function inspect(stateDirectory: string): Running {
 export function requireRunning(stateDirectory: string, projectDirectory: string): Run {
   const found = inspect(stateDirectory)
   if (found.state === 'running') return found.run
-  throw notRunning(projectDirectory, found.state === 'starting' ? 'is still starting' : 'is not running')
+  throw notRunning(projectDirectory, found.state)
 }
 
-export function notRunning(projectDirectory: string, what = 'is not running'): HyperError {
-  return new HyperError('NOT_RUNNING', `the sandbox of ${projectDirectory} ${what}`, {
-    hint: what === 'is still starting' ? 'Try: hyper-sandbox wait' : 'Start it with: hyper-sandbox up --detach',
-  })
+export function notRunning(projectDirectory: string, state: 'stopped' | 'starting'): HyperError {
+  const starting = state === 'starting'
+  return new HyperError(
+    'NOT_RUNNING',
+    `the sandbox of ${projectDirectory} is ${starting ? 'still starting' : 'not running'}`,
+    { hint: starting ? 'Try: hyper-sandbox wait' : 'Start it with: hyper-sandbox up --detach' },
+  )
 }
 
 /** Polls until `done` says something. @throws NOT_READY with `message` */

@@ -61,6 +61,7 @@ export function buildApp(options: GatewayOptions): FastifyInstance {
       requireHostHeader: false, // Node's own refusal has no body
     },
     requestTimeout: 300_000,
+    return503OnClosing: false, // what is open when we close is still served
     // The ports' schemas check; without these two, fastify would load ajv and a serializer at start.
     schemaController: { compilersFactory: { buildValidator: noCompiler, buildSerializer: noCompiler } },
     routerOptions: {

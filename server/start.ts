@@ -1,5 +1,6 @@
 /** Opens the gateway's listener and closes it again without cutting what is being answered. */
-import type { AddressInfo } from 'node:net'
+import type { Server } from 'node:http'
+import type { AddressInfo, Socket } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import { HyperError } from './error.ts'
 
@@ -13,6 +14,8 @@ export interface Listener {
 }
 
 const DRAIN_MS = 2_000
+/** How often connections that became idle while draining are looked for. */
+const IDLE_SWEEP_MS = 20
 
 /** @param tcpPort 0 takes a free one. @throws ADDRESS_IN_USE */
 export async function listen(app: FastifyInstance, host: string, tcpPort: number): Promise<Listener> {
@@ -21,6 +24,7 @@ export async function listen(app: FastifyInstance, host: string, tcpPort: number
   } catch (cause) {
     throw listenError(cause, host, tcpPort)
   }
+  const silent = trackSilent(app.server)
   const address = app.server.address() as AddressInfo
   let closing: Promise<void> | undefined
   return {
@@ -30,12 +34,28 @@ export async function listen(app: FastifyInstance, host: string, tcpPort: number
     close(drainMs = DRAIN_MS) {
       closing ??= (async () => {
         const cut = setTimeout(() => app.server.closeAllConnections(), drainMs)
+        const sweep = setInterval(() => {
+          app.server.closeIdleConnections()
+          for (const socket of silent) socket.destroy()
+        }, IDLE_SWEEP_MS)
         await app.close()
         clearTimeout(cut)
+        clearInterval(sweep)
       })()
       return closing
     },
   }
+}
+
+/** Connections that have asked nothing yet, such as a browser's spare ones: to Node they are not idle. */
+function trackSilent(server: Server): ReadonlySet<Socket> {
+  const silent = new Set<Socket>()
+  server.on('connection', (socket: Socket) => {
+    silent.add(socket)
+    socket.once('close', () => silent.delete(socket))
+  })
+  server.on('request', ({ socket }) => silent.delete(socket))
+  return silent
 }
 
 function reachable(host: string): string {

@@ -312,12 +312,7 @@ test('the unbroken adapter passes', async () => {
 
 for (const { name, rule, breaks } of mutants) {
   test(`caught: ${name}`, async () => {
-    const failed = await failures(breaks, () => true)
-    assert.notEqual(failed.length, 0)
-    assert.ok(
-      failed.some((caught) => caught.startsWith(rule)),
-      `caught by ${failed.join(', ')}`,
-    )
+    assert.notDeepEqual(await failures(breaks, (title) => title.startsWith(rule)), [])
   })
 }
 

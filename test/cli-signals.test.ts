@@ -1,14 +1,9 @@
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { connect } from 'node:net'
-import { accepts, ENTRY, eventually, get, post, type Started, TestProject, test } from './helpers/cli.ts'
+import { accepts, eventually, get, post, type Started, slowStart, TestProject, test } from './helpers/cli.ts'
 
 const linux = { skip: process.platform === 'linux' ? false : 'looks into /proc' }
-const terminal = {
-  skip: spawnSync('script', ['--version']).status === 0 ? false : 'needs script(1) to make a terminal',
-}
-
 async function foreground(project: TestProject, ...args: string[]): Promise<Started> {
   const up = project.start(['up', '--data', '--port', '0', ...args])
   await up.says('Ctrl-C stops it')
@@ -110,7 +105,9 @@ test('Ctrl-C while up --detach waits stops what it started; so does its end', as
     ['SIGINT', 130],
     ['SIGKILL', null],
   ] as const) {
-    const up = project.start(['up', '--detach', '--port', '0', '--data'], { env: { NODE_OPTIONS: slowStart(project) } })
+    const up = project.start(['up', '--detach', '--port', '0', '--data'], {
+      env: { NODE_OPTIONS: slowStart(project, 20_000) },
+    })
     await eventually('the sandbox is starting', () => project.hasState())
     up.child.kill(signal)
     const ended = await up.ended
@@ -123,7 +120,7 @@ test('a start that takes longer than --timeout ends with 6, and is stopped', asy
   await using project = new TestProject()
   for (const form of [['--detach'], []]) {
     const { code, error } = await project.json(['up', ...form, '--port', '0', '--timeout', '0.2s'], {
-      env: { NODE_OPTIONS: slowStart(project) },
+      env: { NODE_OPTIONS: slowStart(project, 20_000) },
     })
     assert.equal(code, 6)
     assert.equal(error?.code, 'NOT_READY')
@@ -141,62 +138,6 @@ test('a sandbox that dies while it starts is reported with its last words', asyn
   assert.match(stderr, /ended while starting \(exit code 9\):\nlast words/)
   assert.match(stderr, /sandbox\.log/)
 })
-
-test('at a terminal the log is pretty, and closing the terminal ends the sandbox', terminal, async () => {
-  await using project = new TestProject()
-  const up = project.start([], { command: inTerminal(['up', '--data', '--port', '0', '--log-requests']) })
-  await up.says('Ctrl-C stops it')
-  const { tcpPort, url } = project.state()
-  await get(`${url}/data/test/nothing`)
-  await up.says('/data/test/nothing')
-  assert.match(up.said().stdout, /WARN.*GET \/data\/test\/nothing 404/)
-  up.child.kill('SIGKILL')
-  await eventually('the sandbox has noticed', async () => !(await accepts(tcpPort)))
-  await eventually('and is gone', () => !project.hasState())
-})
-
-test('at a terminal purge asks, and no means no', terminal, async () => {
-  await using project = new TestProject()
-  const run = await project.up('--data')
-  await post(`${run.url}/data/test`, { _id: 'a' })
-  const purge = project.start([], { command: ['sh', '-c', `echo n | ${inTerminal(['purge']).map(quoted).join(' ')}`] })
-  const { stdout } = await purge.ended
-  assert.match(stdout, /Empty data and cache of the domain 'test' in .*\? \[y\/N\]/)
-  assert.equal(await get(`${run.url}/data/test/a`), 200)
-  await project.down()
-})
-
-test('at a terminal Ctrl-C leaves the question, with 130 and nothing changed', terminal, async () => {
-  await using project = new TestProject()
-  const run = await project.up('--data')
-  await post(`${run.url}/data/test`, { _id: 'a' })
-  const asking = inTerminal(['purge']).map(quoted).join(' ')
-  const purge = project.start([], { command: ['sh', '-c', `(sleep 2; printf '\\003'; sleep 1) | ${asking}`] })
-  assert.equal((await purge.ended).code, 130)
-  assert.match(purge.said().stdout, /interrupted; nothing was changed/)
-  assert.equal(await get(`${run.url}/data/test/a`), 200)
-  await project.down()
-})
-
-/** A command line whose standard streams are a terminal. */
-function inTerminal(args: string[]): string[] {
-  return ['script', '-qec', [process.execPath, ENTRY, ...args].map(quoted).join(' '), '/dev/null']
-}
-
-function quoted(text: string): string {
-  return `'${text.replaceAll("'", `'\\''`)}'`
-}
-
-/** Node's flag for a module that holds the sandbox's process up once its state is written: at its first listen. */
-function slowStart(project: TestProject): string {
-  project.write(
-    'slow.mjs',
-    `import { Server } from 'node:net'
-     const { listen } = Server.prototype
-     Server.prototype.listen = function (...args) { setTimeout(() => listen.apply(this, args), 20_000); return this }`,
-  )
-  return `--import=${project.file('slow.mjs')}`
-}
 
 /** A document sent in two parts, the second when told. */
 function slowRequest(tcpPort: number) {

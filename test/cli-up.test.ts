@@ -159,6 +159,21 @@ test('a port held by another process: exit 5, names it, nothing is left behind',
   server.close()
 })
 
+test('port 0 takes another one while the remembered one is taken', async () => {
+  await using project = new TestProject()
+  const first = await project.up('--data')
+  assert.equal(await post(`${first.url}/data/test`, { _id: 'a' }), 201)
+  await project.down()
+  const server = createServer().listen(first.tcpPort, '127.0.0.1')
+  await new Promise((resolve) => server.once('listening', resolve))
+  const { code, data } = await project.json(['up', '-d', '--port', '0', '--data', '--purge'])
+  server.close()
+  assert.equal(code, 0)
+  assert.notEqual(data.url, first.url)
+  assert.deepEqual(data.emptied, [{ service: 'data', domain: 'test', count: 1 }])
+  await project.down()
+})
+
 test('an ephemeral sandbox keeps its data elsewhere and leaves none', async () => {
   await using project = new TestProject()
   const run = await project.up('--data', '--ephemeral')
@@ -299,6 +314,17 @@ test('a project that cannot hold state ends with 8 and says so', async () => {
     assert.equal(code, 8)
     assert.match(error?.message ?? '', /\.hyper-sandbox cannot be written/)
   }
+})
+
+test('a home that cannot be written keeps no sandbox from starting', async () => {
+  await using project = new TestProject()
+  project.write('file', '')
+  const env = { HYPER_SANDBOX_HOME: project.file('file/home') }
+  const up = await project.run(['up', '-d', '--port', '0', '--data'], { env })
+  assert.equal(up.code, 0, up.stderr)
+  assert.match((await project.run(['list'], { env })).stdout, /no sandbox yet/)
+  assert.match((await project.run(['logs'])).stdout, /list will not show this sandbox/)
+  await project.down()
 })
 
 test('a log over 10 MB begins anew at the next start, the old one kept beside it', async () => {

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
@@ -123,4 +125,32 @@ test('main does not empty a kind that only purge names', async () => {
   }
   await using sandbox = await main({ port: 0, directory, services: {}, purge: { data: true } })
   assert.equal((await send('GET', `${sandbox.url}/data/test/a`)).status, 200)
+})
+
+test('closing does not wait for connections that ask nothing', async () => {
+  const sandbox = await createSandbox({ services: ['cache'] })
+  const spare = connect(Number(new URL(sandbox.url).port), '127.0.0.1')
+  await once(spare, 'connect')
+  await fetch(`${sandbox.url}/healthz`) // keeps its connection alive
+  const began = performance.now()
+  await sandbox.close()
+  assert.ok(performance.now() - began < 1_500, 'the drain limit is 2 s')
+  spare.destroy()
+})
+
+test('closing lets an open request finish', async () => {
+  const sandbox = await createSandbox({ services: ['data'] })
+  const slow = connect(Number(new URL(sandbox.url).port), '127.0.0.1')
+  await once(slow, 'connect')
+  const body = '{"_id":"slow"}'
+  slow.write(
+    `POST /data/test HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n`,
+  )
+  await new Promise((resolve) => setTimeout(resolve, 100))
+  const closing = sandbox.close()
+  await new Promise((resolve) => setTimeout(resolve, 100))
+  slow.write(body)
+  const [answer] = (await once(slow, 'data')) as [Buffer]
+  assert.match(String(answer), /^HTTP\/1\.1 201 /)
+  await closing
 })

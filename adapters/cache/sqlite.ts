@@ -17,6 +17,9 @@ export interface SqliteCacheOptions {
 const LAYOUT_VERSION = 1
 const LAYOUT = 'CREATE TABLE stores (number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE)'
 
+/** A pattern with any other character matches no key; SQLite's GLOB would read some of them as wildcards or as its end. */
+const MATCHABLE = /^[a-z0-9\-~_/$+*]*$/
+
 const PAGE_ENTRIES = 1_000
 const SWEEP_INTERVAL_MS = 30_000
 /** Rows removed per sweep of a store; the next interval takes the rest. */
@@ -182,7 +185,10 @@ export function createSqliteCache({ directory, now = Date.now }: SqliteCacheOpti
     },
 
     async listDocs({ store, pattern = '*' }) {
-      const glob = asGlob(pattern)
+      if (!MATCHABLE.test(pattern)) {
+        storeNamed(store)
+        return { items: [] }
+      }
       const prefix = pattern.slice(0, pattern.indexOf('*') === -1 ? pattern.length : pattern.indexOf('*'))
       const pageAfter = (last: string): Page<CacheEntry> => {
         const rows = statementsOf(store).page.all(
@@ -190,7 +196,7 @@ export function createSqliteCache({ directory, now = Date.now }: SqliteCacheOpti
           last,
           prefix,
           afterPrefix(prefix),
-          glob,
+          pattern,
           PAGE_ENTRIES,
         ) as unknown as Row[]
         const end = rows.length === PAGE_ENTRIES ? rows.at(-1)?.key : undefined
@@ -232,11 +238,6 @@ function prepare({ db }: SqliteFile, table: string): Statements {
 
 function expiry(time: number, ttlMs: number | undefined): number | null {
   return ttlMs === undefined ? null : time + ttlMs
-}
-
-/** SQLite's GLOB knows more wildcards than hyper's patterns do (B19). */
-function asGlob(pattern: string): string {
-  return pattern.replace(/[?[\]]/g, '[$&]')
 }
 
 /** Greater than every key that begins with `prefix`; keys are ASCII (hyper-api §2.4). */

@@ -229,8 +229,12 @@ export function createSqliteData({ directory, queryDeadline }: SqliteDataOptions
           throw new HyperError('INDEX_CONFLICT', problem)
         }
         if (database.indexes.some(isSame)) return
-        if (isSmall(statements, database)) await restructure(() => createIndex(file.db, database.number, request))
-        else await buildAside(database, request)
+        if (isSmall(statements, database)) {
+          await restructure(() => {
+            if (database.removed) throw new HyperError('DATABASE_NOT_FOUND', 'database does not exist')
+            createIndex(file.db, database.number, request)
+          })
+        } else await buildAside(database, request)
         addIndex(database, request)
       })
       building = build.catch(() => {})
@@ -256,7 +260,17 @@ export function createSqliteData({ directory, queryDeadline }: SqliteDataOptions
 function textOf(id: string, doc: Document): string {
   const { _id, ...rest } = doc
   const text = JSON.stringify(rest)
+  if (text.includes('\\u0000') && hasNulName(rest)) {
+    throw new HyperError('INVALID_ARGUMENTS', 'a member name of the document holds a NUL')
+  }
   return `{"_id":${JSON.stringify(id)}${text === '{}' ? '' : ','}${text.slice(1)}`
+}
+
+/** MongoDB refuses such a document; SQLite would take the name to end there. */
+function hasNulName(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  if (Array.isArray(value)) return value.some(hasNulName)
+  return Object.entries(value).some(([name, member]) => name.includes('\0') || hasNulName(member))
 }
 
 function missing(id: string): HyperError {

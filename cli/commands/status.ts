@@ -16,7 +16,7 @@ export const status: Command = {
     const project = findProject(cwd, flags.text('config'))
     const found = await statusOf(project)
     if (!found.running) {
-      output.fail(notRunning(project.directory, found.state === 'starting' ? 'is still starting' : undefined), found)
+      output.fail(notRunning(project.directory, found.state), found)
       return 7
     }
     output.answer(found, statusText(found, cwd))

@@ -1,4 +1,5 @@
-import { CONFIG_FLAG, type Command, type Context, type Flag, JSON_FLAG } from '../command.ts'
+import { CONFIG_FLAG, type Command, type Context, JSON_FLAG } from '../command.ts'
+import type { Flag } from '../flags.ts'
 
 export const RUN_FLAGS: readonly Flag[] = [
   { name: 'data', about: 'run the data service and create it in the domain' },

@@ -1,14 +1,18 @@
 /** All acceptance cases, and how a runner takes them in. */
 import { bodyCases } from './body.ts'
+import { bulkCases } from './bulk.ts'
 import { cacheCases } from './cache.ts'
 import type { AcceptanceCase } from './case.ts'
 import { dataCases } from './data.ts'
 import { gatewayCases } from './gateway.ts'
+import { listCases } from './list.ts'
 import { queryCases } from './query.ts'
 import { sandboxCases } from './sandbox.ts'
 
 export const cases: readonly AcceptanceCase[] = [
   ...dataCases,
+  ...listCases,
+  ...bulkCases,
   ...queryCases,
   ...cacheCases,
   ...bodyCases,

@@ -359,6 +359,9 @@ export function cacheSuite({ test, create }: CacheSuiteOptions): void {
       [' *', []],
       ['(', []],
       ['😀*', []],
+      ['*\0', []],
+      ['a*\0b', []],
+      ['aab\0', []],
     ]
     for (const [pattern, expected] of table) assert.deepEqual(await keys(pattern), expected, pattern)
   })

@@ -201,3 +201,14 @@ export async function post(url: string, body: unknown): Promise<number> {
 export async function get(url: string): Promise<number> {
   return (await fetch(url)).status
 }
+
+/** NODE_OPTIONS under which a sandbox takes this much longer to listen. */
+export function slowStart(project: TestProject, delayMs: number): string {
+  project.write(
+    'slow.mjs',
+    `import { Server } from 'node:net'
+     const { listen } = Server.prototype
+     Server.prototype.listen = function (...args) { setTimeout(() => listen.apply(this, args), ${delayMs}); return this }`,
+  )
+  return `--import=${project.file('slow.mjs')}`
+}
