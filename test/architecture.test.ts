@@ -133,3 +133,20 @@ test('every dependency is imported, and every import is a dependency', () => {
   const idle = listed.filter((name) => !TOOLS.includes(name) && !imported.has(name.replace(/^@types\//, '')))
   assert.deepEqual(idle, [])
 })
+
+test('the lock file works on every platform and with every registry', () => {
+  const { packages } = JSON.parse(readFileSync(join(ROOT, 'package-lock.json'), 'utf8')) as {
+    packages: Record<string, { optionalDependencies?: Record<string, string>; resolved?: string }>
+  }
+  const entries = Object.entries(packages)
+  assert.deepEqual(
+    entries.filter(([, { resolved }]) => resolved !== undefined).map(([path]) => path),
+    [],
+  )
+  // npm drops those it could not look up, and then `npm ci` refuses the file.
+  const optional = entries.flatMap(([, { optionalDependencies }]) => Object.keys(optionalDependencies ?? {}))
+  assert.deepEqual(
+    optional.filter((name) => !entries.some(([path]) => path.endsWith(`node_modules/${name}`))),
+    [],
+  )
+})
