@@ -59,6 +59,7 @@ export function buildApp(options: GatewayOptions): FastifyInstance {
       ServerResponse: GatewayResponse as unknown as typeof ServerResponse,
       headersTimeout: 30_000,
       requireHostHeader: false, // Node's own refusal has no body
+      joinDuplicateHeaders: true, // not the first of two hosts, types or tokens: neither
     },
     requestTimeout: 300_000,
     return503OnClosing: false, // what is open when we close is still served
