@@ -53,6 +53,20 @@ test('a hostile pattern is ended at the deadline; what waits behind it is answer
   assert.deepEqual(outcomes, ['read and written', 'QUERY_TIMEOUT', 'kind'])
 })
 
+test('shapes of many corners are compared in the worker, up to the deadline', async (t) => {
+  const data = await open(t, { queryDeadline: 500 })
+  const circle = (radius: number) => {
+    const angles = Array.from({ length: 2_000 }, (_, n) => ((n % 1_999) / 1_999) * 2 * Math.PI)
+    return {
+      type: 'Polygon',
+      coordinates: [angles.map((angle) => [Math.cos(angle) * radius, Math.sin(angle) * radius])],
+    }
+  }
+  await data.bulkDocuments({ db, docs: [{ _id: 'lake', at: circle(20) }] })
+  const selector = { at: { $geoWithin: { $geometry: circle(40) } } }
+  await assert.rejects(data.queryDocuments({ db, query: { selector } }), { code: 'QUERY_TIMEOUT' })
+})
+
 test('closing ends what runs in the worker', async (t) => {
   const data = await open(t)
   await data.bulkDocuments({ db, docs: [hostile] })

@@ -1,4 +1,6 @@
 /** A selector once read: what the SQL compiler and the matcher work on. Plain data, so it can go to a worker thread. */
+import type { Region } from './geo-operand.ts'
+import type { Part } from './geometry.ts'
 import type { Path } from './path.ts'
 
 export type Condition =
@@ -23,6 +25,9 @@ export type Test =
   | { op: 'elemTest'; tests: Test[] }
   /** The mask in decimal, as it may need more bits than a number has. */
   | { op: 'bits'; mask: string; set: boolean; all: boolean }
+  | { op: 'geoWithin'; region: Region }
+  /** `$geoIntersects`: any of the parts. */
+  | { op: 'geoIntersects'; parts: Part[] }
   /** All of them, each by whichever value. */
   | { op: 'all'; tests: Test[] }
   | { op: 'not'; tests: Test[] }
@@ -30,7 +35,7 @@ export type Test =
 export const TYPE_NAMES = ['double', 'string', 'object', 'array', 'bool', 'null', 'int', 'number', 'absent'] as const
 export type TypeName = (typeof TYPE_NAMES)[number]
 
-/** Whether evaluating it may take long on even one document: a hostile pattern, expression or schema. */
+/** Whether evaluating it may take long on even one document: a hostile pattern, expression, schema or shape. */
 export function isUnbounded(condition: Condition): boolean {
   switch (condition.kind) {
     case 'expression':
@@ -46,6 +51,8 @@ export function isUnbounded(condition: Condition): boolean {
 function isUnboundedTest(test: Test): boolean {
   switch (test.op) {
     case 'regex':
+    case 'geoWithin':
+    case 'geoIntersects':
       return true
     case 'elemMatch':
       return isUnbounded(test.condition)

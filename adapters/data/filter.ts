@@ -155,6 +155,9 @@ class Field {
         return this.#may(ARRAY | NUMBER | INEXACT_NUMBER)
           ? { sql: sql`${this.#type} IN ('integer', 'real', 'array')`, exact: false }
           : NONE
+      case 'geoWithin':
+      case 'geoIntersects':
+        return this.#may(ARRAY | OBJECT) ? { sql: sql`${this.#type} IN ('object', 'array')`, exact: false } : NONE
       default:
         return EVERYTHING
     }

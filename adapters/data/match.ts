@@ -10,7 +10,7 @@ import { compare, isEqual, isObject, typeRank, valuesAt } from './values.ts'
 
 export type Predicate = (doc: unknown) => boolean
 
-/** Loads what a condition needs; ajv and mingo only when it has a schema or an expression. @throws QUERY_INVALID */
+/** Loads what a condition needs; ajv, mingo and turf only when it has a schema, an expression or a shape. @throws QUERY_INVALID */
 export async function matcher(condition: Condition): Promise<Predicate> {
   switch (condition.kind) {
     case 'expression':
@@ -99,6 +99,10 @@ async function valueTest(test: Test): Promise<Predicate> {
       const mask = BigInt(test.mask)
       return (value) => hasBits(value, mask, test)
     }
+    case 'geoWithin':
+      return (await import('./geo.ts')).withinPredicate(test.region)
+    case 'geoIntersects':
+      return (await import('./geo.ts')).intersectsPredicate(test.parts)
     case 'all': {
       const parts = await Promise.all(test.tests.map(valueTest))
       return (value) => parts.every((part) => part(value))

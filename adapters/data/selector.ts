@@ -4,6 +4,7 @@
  */
 import { HyperError } from '../../server/error.ts'
 import { type Condition, type Test, TYPE_NAMES, type TypeName } from './condition.ts'
+import { parseIntersects, parseWithin } from './geo-operand.ts'
 import { parsePath } from './path.ts'
 import { parseRegex } from './regex.ts'
 import { isObject } from './values.ts'
@@ -22,8 +23,6 @@ const REFUSED: Record<string, string> = {
   $text: 'no text index can be made here; use the search service',
   $near: 'it needs a geo index',
   $nearSphere: 'it needs a geo index',
-  $geoWithin: 'geo operators are not supported',
-  $geoIntersects: 'geo operators are not supported',
   $not: 'it belongs to a field, as {field: {$not: {…}}}',
   $allMatch: "it is CouchDB's; MongoDB's is {$not: {$elemMatch: {…}}}",
   $keyMapMatch: "it is CouchDB's",
@@ -133,6 +132,10 @@ function parseOperator(operator: string, operand: unknown, depth: number): Test 
       return parseAll(operand, depth)
     case '$elemMatch':
       return parseElemMatch(operand, depth)
+    case '$geoWithin':
+      return { op: 'geoWithin', region: parseWithin(operand) }
+    case '$geoIntersects':
+      return { op: 'geoIntersects', parts: parseIntersects(operand) }
     case '$bitsAllSet':
     case '$bitsAnySet':
     case '$bitsAllClear':

@@ -230,14 +230,40 @@ export const queryCases = [
       [{ v: { $bitsAnyClear: 3 } }, 'aim'],
     ])
   }),
-  ...inDomain('hyper-api 4.4: geo operators are refused, by name', async (domain) => {
-    const box = [
+  ...inDomain('hyper-api 4.4: $geoWithin and $geoIntersects', async (domain) => {
+    const ring = [
       [0, 0],
-      [1, 1],
+      [9, 0],
+      [9, 9],
+      [0, 9],
+      [0, 0],
     ]
-    refuses(await query(domain, { selector: { at: { $geoWithin: { $box: box } } } }), 422, /\$geoWithin/)
-    refuses(await query(domain, { selector: { at: { $geoIntersects: { $geometry: {} } } } }), 422, /\$geoIntersects/)
-    refuses(await query(domain, { selector: { at: { $near: [0, 0] } } }), 422, /\$near/)
+    const $geometry = { type: 'Polygon', coordinates: [ring] }
+    const road = {
+      type: 'LineString',
+      coordinates: [
+        [3, 4],
+        [30, 31],
+      ],
+    }
+    await domain.fill([
+      { _id: 'a', v: { type: 'Point', coordinates: [2, 5] } },
+      { _id: 'b', v: [7, 5] },
+      { _id: 'c', v: [{ type: 'Point', coordinates: [70, 5] }] },
+      { _id: 'd', v: road },
+      { _id: 'e', v: 'here' },
+    ])
+    await finds(domain, [
+      [{ v: { $geoWithin: { $geometry } } }, 'ab'],
+      [{ v: { $geoWithin: { $box: [ring[0], [8, 8]] } } }, 'ab'],
+      [{ v: { $geoWithin: { $polygon: ring.slice(0, 3) } } }, 'b'],
+      [{ v: { $geoWithin: { $center: [[70, 0], 6] } } }, 'c'],
+      [{ v: { $geoWithin: { $centerSphere: [[0, 5], 0.05] } } }, 'a'],
+      [{ v: { $geoIntersects: { $geometry } } }, 'abd'],
+    ])
+    refuses(await query(domain, { selector: { v: { $geoWithin: { $box: ring } } } }), 422, /\$geoWithin/)
+    refuses(await query(domain, { selector: { v: { $geoIntersects: { $geometry: {} } } } }), 422, /\$geoIntersects/)
+    refuses(await query(domain, { selector: { v: { $near: [0, 0] } } }), 422, /\$near/)
   }),
   ...inDomain('hyper-api 12.1 B7: $where and code are 422', async (domain) => {
     await domain.fill(kinds)

@@ -9,6 +9,7 @@ import { decode } from '../../server/json-text.ts'
 import type { Guarded } from '../../server/port.ts'
 import { collect } from '../../server/ports/common.ts'
 import type { DataPort, Document } from '../../server/ports/data.ts'
+import { BAD_SHAPES, GEO_MATCHES, PLACES } from './data-geo.ts'
 import { MATCHES, SAMPLES, SORTED } from './data-queries.ts'
 
 export interface DataSuiteOptions {
@@ -347,6 +348,23 @@ export function dataSuite({ test, create }: DataSuiteOptions): void {
       }
     })
   }
+
+  for (const [what, cases] of Object.entries(GEO_MATCHES)) {
+    rule(`query: ${what}`, async (on) => {
+      await on.add(...PLACES)
+      for (const [selector, expected] of cases) {
+        assert.equal((await on.ids(selector)).join(' '), expected, JSON.stringify(selector))
+      }
+    })
+  }
+
+  rule('query: a malformed shape is an error that names the operator', async (on) => {
+    for (const [operator, operand] of BAD_SHAPES) {
+      const found = on.query({ selector: { at: { [operator]: operand } } })
+      const text = JSON.stringify(operand).slice(0, 200)
+      await assert.rejects(found, { code: 'QUERY_INVALID', message: new RegExp(`^\\${operator} takes`) }, text)
+    }
+  })
 
   rule('query: what is unknown, refused or misused is an error, with documents and without', async (on) => {
     const invalid = [
