@@ -1,7 +1,8 @@
 /** Runs a plan on a connection, the main thread's or the worker's. */
-import type { Predicate } from './match.ts'
+
 import { compareRanked, type Ranked, rank } from './order.ts'
 import { type Plan, source } from './plan.ts'
+import type { Predicate } from './predicate.ts'
 import { explain } from './query-plan.ts'
 import type { Statements } from './statements.ts'
 

@@ -5,7 +5,7 @@
 import { Context, evalExpr } from 'mingo/core'
 import * as operators from 'mingo/operators/expression'
 import { HyperError } from '../../server/error.ts'
-import { asQueryError, type Predicate } from './match.ts'
+import { asQueryError, type Predicate } from './predicate.ts'
 import { compare, isObject } from './values.ts'
 
 type Operator = (doc: unknown, operand: unknown, options: unknown) => unknown

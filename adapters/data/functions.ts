@@ -1,6 +1,6 @@
 /** JavaScript that SQL calls: a pattern on one member costs an eighth of reading whole documents for it. */
 import type { DatabaseSync } from 'node:sqlite'
-import { asQueryError } from './match.ts'
+import { asQueryError } from './predicate.ts'
 
 /** Only where a pattern that never ends does no harm: in the worker. */
 export function addFunctions(db: DatabaseSync): void {

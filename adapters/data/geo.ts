@@ -9,7 +9,7 @@ import { booleanWithin } from '@turf/boolean-within'
 import { distance } from '@turf/distance'
 import type { Region } from './geo-operand.ts'
 import { isOnEarth, type Part, type Polygon, type Position, parseGeometry, parsePair } from './geometry.ts'
-import type { Predicate } from './match.ts'
+import type { Predicate } from './predicate.ts'
 
 export function withinPredicate(region: Region): Predicate {
   switch (region.kind) {

@@ -3,12 +3,10 @@
  * they differ from MongoDB's where arrays, missing members and types meet (`$all` on a scalar, `$gt` through nested
  * arrays, `$type` of elements, order of members, strings by bytes), so those rules are written here, once.
  */
-import { HyperError } from '../../server/error.ts'
-import type { Condition, Test, TypeName } from './condition.ts'
+import type { Condition, Test } from './condition.ts'
 import type { Path } from './path.ts'
-import { compare, isEqual, isObject, typeRank, valuesAt } from './values.ts'
-
-export type Predicate = (doc: unknown) => boolean
+import { asQueryError, type Predicate } from './predicate.ts'
+import { compare, isEqual, isObject, isOfType, typeRank, valuesAt } from './values.ts'
 
 /** Loads what a condition needs; ajv, mingo and turf only when it has a schema, an expression or a shape. @throws QUERY_INVALID */
 export async function matcher(condition: Condition): Promise<Predicate> {
@@ -136,44 +134,10 @@ function found(pattern: RegExp, text: string): boolean {
   }
 }
 
-// Integers of 32 bits are stored by MongoDB's driver as int, all other numbers as double.
-export function isOfType(value: unknown, type: TypeName): boolean {
-  switch (type) {
-    case 'string':
-      return typeof value === 'string'
-    case 'bool':
-      return typeof value === 'boolean'
-    case 'null':
-      return value === null
-    case 'array':
-      return Array.isArray(value)
-    case 'object':
-      return isObject(value)
-    case 'number':
-      return typeof value === 'number'
-    case 'int':
-      return isInt32(value)
-    case 'double':
-      return typeof value === 'number' && !isInt32(value)
-    case 'absent':
-      return false
-  }
-}
-
-function isInt32(value: unknown): boolean {
-  return typeof value === 'number' && value === (value | 0)
-}
-
 // Bits beyond the 64th repeat the sign, as in MongoDB.
 function hasBits(value: unknown, mask: bigint, { set, all }: { set: boolean; all: boolean }): boolean {
   if (typeof value !== 'number' || !Number.isInteger(value) || Math.abs(value) >= 2 ** 63) return false
   const found = BigInt(value) & mask
   if (set) return all ? found === mask : found !== 0n
   return all ? found === 0n : found !== mask
-}
-
-/** What a condition may fail with once it meets documents. */
-export function asQueryError(error: unknown, operator: string): HyperError {
-  const reason = error instanceof Error ? error.message : String(error)
-  return new HyperError('QUERY_INVALID', `${operator} failed: ${reason}`, { cause: error })
 }

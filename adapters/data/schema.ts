@@ -2,7 +2,8 @@
 import { Ajv } from 'ajv'
 import { HyperError } from '../../server/error.ts'
 import type { TypeName } from './condition.ts'
-import { asQueryError, isOfType, type Predicate } from './match.ts'
+import { asQueryError, type Predicate } from './predicate.ts'
+import { isOfType } from './values.ts'
 
 /** @throws QUERY_INVALID */
 export function schemaPredicate(schema: Record<string, unknown>): Predicate {
