@@ -2,6 +2,7 @@
 import type { Region } from './geo-operand.ts'
 import type { Part } from './geometry.ts'
 import type { Path } from './path.ts'
+import type { TypeName } from './type-names.ts'
 
 export type Condition =
   | { kind: 'and' | 'or' | 'nor'; of: Condition[] }
@@ -31,9 +32,6 @@ export type Test =
   /** All of them, each by whichever value. */
   | { op: 'all'; tests: Test[] }
   | { op: 'not'; tests: Test[] }
-
-export const TYPE_NAMES = ['double', 'string', 'object', 'array', 'bool', 'null', 'int', 'number', 'absent'] as const
-export type TypeName = (typeof TYPE_NAMES)[number]
 
 /** Whether evaluating it may take long on even one document: a hostile pattern, expression, schema or shape. */
 export function isUnbounded(condition: Condition): boolean {

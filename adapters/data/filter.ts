@@ -5,10 +5,11 @@
  * `json_extract` gives a member as a SQL value, which an index can hold, but true and 1 become one and arrays and objects
  * become text; `->` gives its JSON text, which is what `JSON.stringify` printed and so decides equality.
  */
-import type { Condition, Test, TypeName } from './condition.ts'
+import type { Condition, Test } from './condition.ts'
 import { isNameable, type Path, sqlPath } from './path.ts'
 import { ARRAY, BOOLEAN, INEXACT_NUMBER, NULL, NUMBER, OBJECT, type Shape, STRING } from './shape.ts'
 import { raw, Sql, sql } from './sql.ts'
+import type { TypeName } from './type-names.ts'
 
 export interface Filter {
   sql: Sql

@@ -6,7 +6,8 @@
 import type { Condition, Test } from './condition.ts'
 import type { Path } from './path.ts'
 import { asQueryError, type Predicate } from './predicate.ts'
-import { compare, isEqual, isObject, isOfType, typeRank, valuesAt } from './values.ts'
+import { isOfType } from './type-names.ts'
+import { compare, isEqual, typeRank, valuesAt } from './values.ts'
 
 /** Loads what a condition needs; ajv, mingo and turf only when it has a schema, an expression or a shape. @throws QUERY_INVALID */
 export async function matcher(condition: Condition): Promise<Predicate> {

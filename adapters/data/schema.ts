@@ -1,9 +1,8 @@
 /** `$jsonSchema`, judged by ajv, with MongoDB's `bsonType`. */
 import { Ajv } from 'ajv'
 import { HyperError } from '../../server/error.ts'
-import type { TypeName } from './condition.ts'
 import { asQueryError, type Predicate } from './predicate.ts'
-import { isOfType } from './values.ts'
+import { isOfType, type TypeName } from './type-names.ts'
 
 /** @throws QUERY_INVALID */
 export function schemaPredicate(schema: Record<string, unknown>): Predicate {

@@ -3,10 +3,11 @@
  * misused is QUERY_INVALID here, naming the operator.
  */
 import { HyperError } from '../../server/error.ts'
-import { type Condition, type Test, TYPE_NAMES, type TypeName } from './condition.ts'
+import type { Condition, Test } from './condition.ts'
 import { parseIntersects, parseWithin } from './geo-operand.ts'
 import { parsePath } from './path.ts'
 import { parseRegex } from './regex.ts'
+import { TYPE_NAMES, type TypeName } from './type-names.ts'
 import { isObject } from './values.ts'
 
 type Selector = Record<string, unknown>

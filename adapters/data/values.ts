@@ -1,5 +1,4 @@
 /** What a dotted path means in a document, and how values compare: MongoDB's rules, over JSON values. */
-import type { TypeName } from './condition.ts'
 import type { Path } from './path.ts'
 
 /**
@@ -120,32 +119,4 @@ function compareObjects(a: Record<string, unknown>, b: Record<string, unknown>):
 
 export function isEqual(a: unknown, b: unknown): boolean {
   return compare(a, b) === 0
-}
-
-// Integers of 32 bits are stored by MongoDB's driver as int, all other numbers as double.
-export function isOfType(value: unknown, type: TypeName): boolean {
-  switch (type) {
-    case 'string':
-      return typeof value === 'string'
-    case 'bool':
-      return typeof value === 'boolean'
-    case 'null':
-      return value === null
-    case 'array':
-      return Array.isArray(value)
-    case 'object':
-      return isObject(value)
-    case 'number':
-      return typeof value === 'number'
-    case 'int':
-      return isInt32(value)
-    case 'double':
-      return typeof value === 'number' && !isInt32(value)
-    case 'absent':
-      return false
-  }
-}
-
-function isInt32(value: unknown): boolean {
-  return typeof value === 'number' && value === (value | 0)
 }
