@@ -12,6 +12,7 @@ import type { Projection } from './projection.ts'
 import { isIndexed } from './query-plan.ts'
 import type { QueryWorker } from './query-worker.ts'
 import type { Statements } from './statements.ts'
+import type { TableSizes } from './table-sizes.ts'
 
 /** Tables up to so many documents are scanned on the main thread: half a millisecond or so. */
 const SMALL_TABLE = 2_000
@@ -22,6 +23,7 @@ const SMALL_TABLE_IN_JS = 200
 
 export interface QueryMeans {
   statements: Statements
+  sizes: TableSizes
   worker: QueryWorker
   /** The database as it is now. @throws DATABASE_NOT_FOUND */
   find(): Database
@@ -29,13 +31,13 @@ export interface QueryMeans {
 
 /** @throws DATABASE_NOT_FOUND, QUERY_INVALID, QUERY_TIMEOUT */
 export async function runQuery(means: QueryMeans, query: ParsedQuery, projection: Projection): Promise<Page<Document>> {
-  const { statements, worker, find } = means
+  const { statements, sizes, worker, find } = means
   let accepts: Predicate | undefined
   for (;;) {
     const database = find()
     const answer = (found: Found) => page(statements, found, database, projection)
     const plan = makePlan(query, database)
-    if (!isQuick(statements, plan)) {
+    if (!isQuick(statements, sizes, plan)) {
       const told = await worker.run({ kind: 'query', plan })
       if (told.kind === 'found') return answer(told.found)
     } else if (isSqlOnly(plan)) {
@@ -50,21 +52,15 @@ export async function runQuery(means: QueryMeans, query: ParsedQuery, projection
 }
 
 /** Whether work on all of its documents is short enough for the main thread. */
-export function isSmall(statements: Statements, { number, shape }: Database): boolean {
-  const atMost = newest(statements, number)
+export function isSmall(sizes: TableSizes, { number, shape }: Database): boolean {
+  const atMost = sizes.now(number)
   return atMost <= SMALL_TABLE && atMost * shape.largest <= SMALL_SIZE
 }
 
-/** The highest `seq`: about the number of documents, never less, and free to ask. */
-function newest(statements: Statements, database: number): number {
-  const [seq] = statements.get(`SELECT max(seq) FROM d${database}`).get() ?? []
-  return Number(seq ?? 0)
-}
-
 /** Whether the main thread can afford the plan: a small table, or an index that leads to little more than the answer. */
-function isQuick(statements: Statements, plan: Plan): boolean {
+function isQuick(statements: Statements, sizes: TableSizes, plan: Plan): boolean {
   if (plan.isHostile) return false
-  const atMost = newest(statements, plan.database)
+  const atMost = sizes.of(plan.database)
   const affordable = isSqlOnly(plan) ? SMALL_TABLE : SMALL_TABLE_IN_JS
   if (atMost <= affordable && atMost * plan.largest <= SMALL_SIZE) return true
   return isSqlOnly(plan) && plan.skip + plan.limit <= SMALL_TABLE && isIndexed(statements, plan)

@@ -24,6 +24,7 @@ import { parseProjection } from './projection.ts'
 import { isSmall, runQuery } from './query.ts'
 import { QueryWorker } from './query-worker.ts'
 import { Statements } from './statements.ts'
+import { TableSizes } from './table-sizes.ts'
 
 export interface SqliteDataOptions {
   /** Where `data.db` is, or is to be. */
@@ -36,6 +37,7 @@ export function createSqliteData({ directory, queryDeadline }: SqliteDataOptions
   const path = join(directory, 'data.db')
   let file: SqliteFile
   let statements: Statements
+  let sizes: TableSizes
   let worker: QueryWorker
   let databases: Map<string, Database>
   /** Index builds, one after the other. */
@@ -115,6 +117,7 @@ export function createSqliteData({ directory, queryDeadline }: SqliteDataOptions
     async open() {
       file = openSqlite(path, LAYOUT_VERSION, LAYOUT)
       statements = new Statements(file.db)
+      sizes = new TableSizes(statements)
       worker = new QueryWorker(path, queryDeadline)
       try {
         databases = loadCatalogue(file.db)
@@ -150,6 +153,7 @@ export function createSqliteData({ directory, queryDeadline }: SqliteDataOptions
         const database = find(db)
         dropTable(file.db, database)
         database.removed = true
+        sizes.forget(database.number)
         databases.delete(db)
       })
     },
@@ -211,7 +215,11 @@ export function createSqliteData({ directory, queryDeadline }: SqliteDataOptions
     async queryDocuments({ db, query }) {
       return read(() => {
         find(db)
-        return runQuery({ statements, worker, find: () => find(db) }, parseQuery(query), parseProjection(query.fields))
+        return runQuery(
+          { statements, sizes, worker, find: () => find(db) },
+          parseQuery(query),
+          parseProjection(query.fields),
+        )
       })
     },
 
@@ -229,7 +237,7 @@ export function createSqliteData({ directory, queryDeadline }: SqliteDataOptions
           throw new HyperError('INDEX_CONFLICT', problem)
         }
         if (database.indexes.some(isSame)) return
-        if (isSmall(statements, database)) {
+        if (isSmall(sizes, database)) {
           await restructure(() => {
             if (database.removed) throw new HyperError('DATABASE_NOT_FOUND', 'database does not exist')
             createIndex(file.db, database.number, request)
