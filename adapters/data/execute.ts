@@ -21,7 +21,7 @@ export interface Found {
 export function execute(statements: Statements, plan: Plan): Found {
   const { params, skip, limit } = plan
   const body = `${source(plan)} LIMIT ? OFFSET ?`
-  const first = statements.get(`SELECT json(doc) ${body}`)
+  const first = statements.get(`SELECT text ${body}`)
   if (limit <= PAGE_ITEMS && limit * plan.largest <= PAGE_BYTES) {
     return { texts: first.all(...params, limit, skip).map(([text]) => text as string), rest: new Float64Array() }
   }
@@ -46,7 +46,7 @@ export function executeInJs(statements: Statements, plan: Plan, accepts: Predica
 
 /** The first page of the documents `seqs`. Those gone meanwhile are left out. */
 export function pageOf(statements: Statements, database: number, seqs: Float64Array): Found {
-  const get = statements.get(`SELECT json(doc) FROM d${database} WHERE seq = ?`)
+  const get = statements.get(`SELECT text FROM d${database} WHERE seq = ?`)
   const page = new FirstPage()
   let taken = 0
   while (taken < seqs.length && !page.full) {
@@ -78,14 +78,14 @@ function* candidates(statements: Statements, plan: Plan): Generator<Candidate> {
     yield* scan(statements, plan)
     return
   }
-  const rows = statements.get(`SELECT seq, json(doc) ${source(plan)}`).iterate(...plan.params)
+  const rows = statements.get(`SELECT seq, text ${source(plan)}`).iterate(...plan.params)
   for (const [seq, text] of rows) yield [seq as number, JSON.parse(text as string)]
 }
 
 /** By the hundred: half the cost of stepping through rows one by one. */
 function* scan(statements: Statements, { database, where, params }: Plan): Generator<Candidate> {
   const chunk = statements.get(
-    `SELECT seq, json(doc) FROM d${database} WHERE ${where} AND seq > ? ORDER BY seq LIMIT ${SCAN_ROWS}`,
+    `SELECT seq, text FROM d${database} WHERE ${where} AND seq > ? ORDER BY seq LIMIT ${SCAN_ROWS}`,
   )
   for (let last = -1; ; ) {
     const rows = chunk.all(...params, last)

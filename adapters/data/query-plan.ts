@@ -6,7 +6,7 @@ import type { Statements } from './statements.ts'
 export function explain(statements: Statements, plan: Plan): string[] {
   const { params } = plan
   return statements
-    .get(`EXPLAIN QUERY PLAN SELECT json(doc) ${source(plan)} LIMIT 1`)
+    .get(`EXPLAIN QUERY PLAN SELECT text ${source(plan)} LIMIT 1`)
     .all(...params)
     .map(([, , , detail]) => detail as string)
 }

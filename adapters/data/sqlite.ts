@@ -1,4 +1,4 @@
-/** The data port on one SQLite file: a table of JSONB documents per database, expression indexes, one worker thread. */
+/** The data port on one SQLite file: a table of documents per database, expression indexes, one worker thread. */
 import { join } from 'node:path'
 import { HyperError } from '../../server/error.ts'
 import { JsonText } from '../../server/json-text.ts'
@@ -92,9 +92,10 @@ export function createSqliteData({ directory, queryDeadline }: SqliteDataOptions
     const text = take(database, id, doc)
     statements
       .get(
-        `INSERT INTO d${database.number} (id, doc) VALUES (?, jsonb(?)) ON CONFLICT (id) DO UPDATE SET doc = excluded.doc`,
+        `INSERT INTO d${database.number} (id, doc, text) VALUES (?, jsonb(?), ?)
+         ON CONFLICT (id) DO UPDATE SET doc = excluded.doc, text = excluded.text`,
       )
-      .run(id, text)
+      .run(id, text, text)
   }
 
   function remove(database: Database, id: string): boolean {
@@ -180,8 +181,8 @@ export function createSqliteData({ directory, queryDeadline }: SqliteDataOptions
       await write(db, (database) => {
         const text = take(database, id, doc)
         const { changes } = statements
-          .get(`INSERT INTO d${database.number} (id, doc) VALUES (?, jsonb(?)) ON CONFLICT (id) DO NOTHING`)
-          .run(id, text)
+          .get(`INSERT INTO d${database.number} (id, doc, text) VALUES (?, jsonb(?), ?) ON CONFLICT (id) DO NOTHING`)
+          .run(id, text, text)
         if (changes === 0) throw new HyperError('DOCUMENT_EXISTS', `document with _id ${id} already exists`)
       })
       return { id }
@@ -189,7 +190,7 @@ export function createSqliteData({ directory, queryDeadline }: SqliteDataOptions
 
     async retrieveDocument({ db, id }) {
       return read(() => {
-        const row = statements.get(`SELECT json(doc) FROM d${find(db).number} WHERE id = ?`).get(id)
+        const row = statements.get(`SELECT text FROM d${find(db).number} WHERE id = ?`).get(id)
         if (row === undefined) throw missing(id)
         return new JsonText(row[0] as string)
       })
