@@ -5,15 +5,13 @@ export interface Client {
   put(path: string): Promise<void>
 }
 
-/** 40 groups and 40 ages of 25 documents each, some 200 bytes a document. */
+/** 40 groups and 40 ages of 25 documents each. */
 export const documents = Array.from({ length: 1_000 }, (_, n) => ({
   _id: `document-${String(n).padStart(4, '0')}`,
   name: `Person ${n}`,
   age: n % 40,
   group: n % 40,
-  tags: ['a', 'b'],
-  address: { city: `City ${n % 50}`, zip: 10_000 + n },
-  about: 'A short text, as documents have them, so that size is not flattering.',
+  email: `person-${n}@example.com`,
 }))
 
 export const keys = Array.from({ length: 1_000 }, (_, n) => `key-${n}`)

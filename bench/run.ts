@@ -8,7 +8,7 @@ import { writeFile } from 'node:fs/promises'
 import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
 import autocannon from 'autocannon'
-import { clientOf, fill } from './fixture.ts'
+import { clientOf, documents, fill } from './fixture.ts'
 import {
   builtCli,
   cpuMicroseconds,
@@ -169,6 +169,9 @@ print(
 )
 print(
   `autocannon, ${CONNECTIONS} connections, ${rounds} rounds of ${seconds} s in turn; the bare server gives the same answers`,
+)
+print(
+  `1 000 documents of some ${Math.round(JSON.stringify(documents).length / documents.length)} bytes; a query answers 25`,
 )
 print('')
 print(`${row(['', 'floor', 'aim', 'µs CPU/req', 'bare µs'])}   × bare node:http: throughput, by CPU`)

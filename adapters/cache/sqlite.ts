@@ -216,6 +216,7 @@ function layoutOf(table: string): string {
     CREATE INDEX ${table}_expiry ON ${table} (expires_at) WHERE expires_at IS NOT NULL`
 }
 
+// A bare parameter after GLOB or LIMIT makes SQLite plan for its value: it would prepare the statement anew for each one.
 function prepare({ db }: SqliteFile, table: string): Statements {
   const live = '(expires_at IS NULL OR expires_at > ?)'
   return {
@@ -230,7 +231,7 @@ function prepare({ db }: SqliteFile, table: string): Statements {
     ),
     remove: db.prepare(`DELETE FROM ${table} WHERE key = ?`),
     page: db.prepare(
-      `SELECT key, value FROM ${table} WHERE ${live} AND key > ? AND key >= ? AND key < ? AND key GLOB ? ORDER BY key LIMIT ?`,
+      `SELECT key, value FROM ${table} WHERE ${live} AND key > ? AND key >= ? AND key < ? AND key GLOB (? || '') ORDER BY key LIMIT ? + 0`,
     ),
     sweep: db.prepare(`DELETE FROM ${table} WHERE rowid IN (SELECT rowid FROM ${table} WHERE expires_at <= ? LIMIT ?)`),
   }

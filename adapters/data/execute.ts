@@ -20,7 +20,8 @@ export interface Found {
 /** For a plan that SQL decides alone. */
 export function execute(statements: Statements, plan: Plan): Found {
   const { params, skip, limit } = plan
-  const body = `${source(plan)} LIMIT ? OFFSET ?`
+  // With a bare `LIMIT ?` SQLite plans for the value: it would prepare the statement anew at every run.
+  const body = `${source(plan)} LIMIT ? + 0 OFFSET ? + 0`
   const first = statements.get(`SELECT text ${body}`)
   if (limit <= PAGE_ITEMS && limit * plan.largest <= PAGE_BYTES) {
     return { texts: first.all(...params, limit, skip).map(([text]) => text as string), rest: new Float64Array() }

@@ -23,7 +23,7 @@ export function listPage(statements: Statements, database: Database, range: List
   if (database.removed) throw new HyperError('DATABASE_NOT_FOUND', 'database does not exist')
   const { where, params, order } = compile(range)
   const rows = statements
-    .get(`SELECT id, text FROM d${database.number} WHERE ${where} ORDER BY id ${order} LIMIT ?`)
+    .get(`SELECT id, text FROM d${database.number} WHERE ${where} ORDER BY id ${order} LIMIT ? + 0`)
     .iterate(...params, Math.min(range.limit, PAGE_ITEMS))
   const items: JsonText[] = []
   let bytes = 0
