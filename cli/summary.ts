@@ -7,37 +7,8 @@ import type { Run } from './state.ts'
 
 /** What `--json` tells of a run. */
 export function describeRun(run: Run, emptied: readonly Emptied[] = []) {
-  const {
-    name,
-    url,
-    host,
-    tcpPort,
-    pid,
-    instance,
-    engine,
-    domain,
-    services,
-    dataDirectory,
-    ephemeral,
-    version,
-    startedAt,
-  } = run
-  return {
-    name,
-    url,
-    connectionString: connectionString(run),
-    address: { host, tcpPort },
-    pid,
-    instance,
-    engine,
-    domain,
-    services,
-    dataDirectory,
-    ephemeral,
-    version,
-    startedAt,
-    emptied,
-  }
+  const { phase, arguments: line, host, tcpPort, ...told } = run
+  return { ...told, connectionString: connectionString(run), address: { host, tcpPort }, emptied }
 }
 
 /** What hyper-connect takes. */
