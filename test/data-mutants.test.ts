@@ -144,7 +144,7 @@ const MUTANTS: Record<string, Mutant> = {
     }),
   },
   'finds nothing instead of refusing an operator': {
-    rule: ['query: what is unknown', 'query: prototypes', 'fields: ', 'index: '],
+    rule: ['query: what is unknown', 'query: a malformed shape', 'query: prototypes', 'fields: ', 'index: '],
     mutate: (real) => ({
       queryDocuments: (args) =>
         real.queryDocuments(args).catch((error) => {
@@ -186,7 +186,7 @@ const MUTANTS: Record<string, Mutant> = {
     }),
   },
   'leaves what an index lacks out of its queries': {
-    rule: ['index: never', 'sort: types', 'sort: scalars', 'sort: several'],
+    rule: ['index: never', 'sort: types', 'sort: scalars', 'sort: several', 'sort: by _id'],
     mutate: (real) => {
       const indexed = new Map<string, string[]>()
       return {
