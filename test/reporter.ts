@@ -25,13 +25,16 @@ type Event =
   | { type: 'test:start'; data: { name: string; nesting: number } & Place }
   | { type: 'test:summary'; data: { duration_ms: number } & Place }
   | { type: 'test:stderr' | 'test:stdout'; data: { message: string } }
-  | { type: 'test:diagnostic'; data: { message: string; level: 'info' | 'warn' | 'error' } }
+  | { type: 'test:diagnostic'; data: { message: string } }
 
 interface Counts {
   passed: number
   failed: number
   skipped: number
 }
+
+/** The runner's own summary; ours is the last line. */
+const RUNNER_COUNT = /^(tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) /
 
 export default async function* report(events: AsyncIterable<Event>): AsyncGenerator<string> {
   const total: Counts = { passed: 0, failed: 0, skipped: 0 }
@@ -43,8 +46,8 @@ export default async function* report(events: AsyncIterable<Event>): AsyncGenera
   for await (const event of events) {
     if (event.type === 'test:stdout' || event.type === 'test:stderr') {
       yield event.data.message
-    } else if (event.type === 'test:diagnostic' && event.data.level !== 'info') {
-      yield `${event.data.message}\n`
+    } else if (event.type === 'test:diagnostic' && !RUNNER_COUNT.test(event.data.message)) {
+      yield `  ${event.data.message}\n`
     } else if (event.type === 'test:start') {
       const file = fileOf(event.data)
       const path = headings.get(file) ?? []
