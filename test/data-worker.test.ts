@@ -56,7 +56,7 @@ test('a hostile pattern is ended at the deadline; what waits behind it is answer
 test('shapes of many corners are compared in the worker, up to the deadline', async (t) => {
   const data = await open(t, { queryDeadline: 500 })
   const circle = (radius: number) => {
-    const angles = Array.from({ length: 2_000 }, (_, n) => ((n % 1_999) / 1_999) * 2 * Math.PI)
+    const angles = Array.from({ length: 9_000 }, (_, n) => ((n % 8_999) / 8_999) * 2 * Math.PI)
     return {
       type: 'Polygon',
       coordinates: [angles.map((angle) => [Math.cos(angle) * radius, Math.sin(angle) * radius])],

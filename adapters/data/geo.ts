@@ -3,10 +3,9 @@
  * MongoDB's are geodesics, so places near long edges may be judged otherwise, and no shape goes across the 180th meridian
  * or around a pole. Edges belong to their shapes. `$centerSphere` is measured on the sphere, as MongoDB does.
  */
-import { booleanIntersects } from '@turf/boolean-intersects'
-import { booleanPointInPolygon } from '@turf/boolean-point-in-polygon'
-import { booleanWithin } from '@turf/boolean-within'
-import { distance } from '@turf/distance'
+import booleanIntersects from '@turf/boolean-intersects'
+import booleanPointInPolygon from '@turf/boolean-point-in-polygon'
+import distance from '@turf/distance'
 import type { Region } from './geo-operand.ts'
 import { isOnEarth, type Part, type Polygon, type Position, parseGeometry, parsePair } from './geometry.ts'
 import type { Predicate } from './predicate.ts'
@@ -63,12 +62,36 @@ function onPlane(accepts: (place: Position) => boolean): Predicate {
 }
 
 function isInside(part: Part, polygon: Polygon): boolean {
-  if (part.type === 'Point') return booleanPointInPolygon(part.coordinates, polygon)
-  if (!booleanWithin(part, polygon)) return false
+  const holds = (place: Position) => booleanPointInPolygon(place, polygon)
+  if (!positionsOf(part).every(holds)) return false
+  if (part.type === 'Point') return true
+  const walls = polygon.coordinates.flatMap(edgesOf)
+  const paths = part.type === 'LineString' ? [part.coordinates] : part.coordinates
+  const leaves = (edge: Edge) => !holds(middleOf(edge)) || walls.some((wall) => cross(edge, wall))
+  if (paths.flatMap(edgesOf).some(leaves)) return false
   return part.type !== 'Polygon' || !polygon.coordinates.slice(1).some((hole) => surrounds(part, hole))
 }
 
-/** Turf overlooks a hole that lies within the part, as it touches none of its edges. */
+type Edge = readonly [Position, Position]
+
+function edgesOf(path: readonly Position[]): Edge[] {
+  return path.slice(1).map((end, index) => [path[index] as Position, end])
+}
+
+function middleOf([[x1, y1], [x2, y2]]: Edge): Position {
+  return [(x1 + x2) / 2, (y1 + y2) / 2]
+}
+
+/** Each has an end on either side of the other; touching is not crossing. */
+function cross([a, b]: Edge, [c, d]: Edge): boolean {
+  return side(a, b, c) * side(a, b, d) < 0 && side(c, d, a) * side(c, d, b) < 0
+}
+
+function side([x1, y1]: Position, [x2, y2]: Position, [x, y]: Position): number {
+  return Math.sign((x2 - x1) * (y - y1) - (y2 - y1) * (x - x1))
+}
+
+/** A hole within the part meets none of the part's edges. */
 function surrounds(part: Polygon, hole: readonly Position[]): boolean {
   return hole.some((corner) => booleanPointInPolygon(corner, part, { ignoreBoundary: true }))
 }
