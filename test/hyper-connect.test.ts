@@ -146,7 +146,13 @@ test('4xx resolves for a body over the limit too', async () => {
 
 test('5xx rejects with the body, a plain object', async () => {
   const { storage, search, queue } = await fresh()
-  for (const call of [storage.create(), search.create(['a']), queue.create('http://127.0.0.1:1/'), queue.enqueue({})]) {
+  const calls = [
+    () => storage.create(),
+    () => search.create(['a']),
+    () => queue.create('http://127.0.0.1:1/'),
+    () => queue.enqueue({}),
+  ]
+  for (const call of calls) {
     await assert.rejects(call, (reason: unknown) => {
       const { ok, status, msg } = reason as Record<string, unknown>
       assert.deepEqual({ ok, status }, { ok: false, status: 503 })
