@@ -11,7 +11,8 @@ export const CODES = {
   UNSUPPORTED_MEDIA: { status: 415, exitCode: 2, category: 'user' }, // charset or content encoding we do not read
   NAME_INVALID: { status: 422, exitCode: 2, category: 'user' }, // service name breaks the service's name rule
   NAME_RESERVED: { status: 422, exitCode: 2, category: 'user' }, // hyper's own metadata name
-  KEY_INVALID: { status: 422, exitCode: 2, category: 'user' }, // cache key breaks the key rule
+  KEY_INVALID: { status: 422, exitCode: 2, category: 'user' }, // key or id breaks the service's rule
+  PATH_INVALID: { status: 400, exitCode: 2, category: 'user' }, // bucket or object name is relative, empty or too long
   TTL_INVALID: { status: 422, exitCode: 2, category: 'user' }, // ttl is no duration
   DOCUMENT_EMPTY: { status: 400, exitCode: 2, category: 'user' }, // create without any member
   QUERY_INVALID: { status: 422, exitCode: 2, category: 'user' }, // selector operator unknown, refused or misused
