@@ -14,4 +14,6 @@ export async function createServices(
   if (services.data && kinds.includes('data')) await services.data.createDatabase({ db: domain }).catch(ignoreExisting)
   if (services.cache && kinds.includes('cache'))
     await services.cache.createStore({ store: domain }).catch(ignoreExisting)
+  if (services.storage && kinds.includes('storage'))
+    await services.storage.makeBucket({ bucket: domain }).catch(ignoreExisting)
 }
