@@ -40,7 +40,7 @@ export async function purge(services: Services, { kinds, domain }: PurgeRequest)
   return emptied
 }
 
-function emptiable({ data, cache }: Services, service: ServiceName): Emptiable | undefined {
+function emptiable({ data, cache, search }: Services, service: ServiceName): Emptiable | undefined {
   if (service === 'data' && data) {
     return {
       names: async () => (await data.listDatabases({})).names,
@@ -51,6 +51,12 @@ function emptiable({ data, cache }: Services, service: ServiceName): Emptiable |
     return {
       names: async () => (await cache.listStores({})).names,
       empty: (store) => cache.emptyStore({ store }),
+    }
+  }
+  if (service === 'search' && search) {
+    return {
+      names: async () => (await search.listIndexes({})).names,
+      empty: (index) => search.emptyIndex({ index }),
     }
   }
   return undefined
