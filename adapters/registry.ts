@@ -1,6 +1,7 @@
 /** Which adapter serves which service on which engine. Adapters are loaded when a sandbox that runs them starts. */
 import type { CachePort } from '../server/ports/cache.ts'
 import type { DataPort } from '../server/ports/data.ts'
+import type { SearchPort } from '../server/ports/search.ts'
 import type { StoragePort } from '../server/ports/storage.ts'
 
 export interface AdapterOptions {
@@ -13,6 +14,7 @@ export interface Ports {
   data: DataPort
   cache: CachePort
   storage: StoragePort
+  search: SearchPort
 }
 
 type Engine = 'embedded'
@@ -22,6 +24,7 @@ export const registry = {
     data: async (options) => (await import('./data/sqlite.ts')).createSqliteData(options),
     cache: async (options) => (await import('./cache/sqlite.ts')).createSqliteCache(options),
     storage: async (options) => (await import('./storage/sqlite.ts')).createSqliteStorage(options),
+    search: async (options) => (await import('./search/sqlite.ts')).createSqliteSearch(options),
   },
 } as const satisfies {
   [E in Engine]: { [S in keyof Ports]: (options: AdapterOptions) => Promise<Ports[S]> }

@@ -11,6 +11,7 @@ import { HyperError } from '../server/error.ts'
 import { guard } from '../server/port.ts'
 import { cachePort } from '../server/ports/cache.ts'
 import { dataPort } from '../server/ports/data.ts'
+import { searchPort } from '../server/ports/search.ts'
 import { storagePort } from '../server/ports/storage.ts'
 import type { ServiceName, Services } from '../server/services.ts'
 import { listen } from '../server/start.ts'
@@ -47,7 +48,12 @@ export interface RunningSandbox {
   close(): Promise<void>
 }
 
-const PORTS = { data: dataPort, cache: cachePort, storage: storagePort } as const
+const PORTS = {
+  data: dataPort,
+  cache: cachePort,
+  storage: storagePort,
+  search: searchPort,
+} as const
 
 /** Services that have an adapter in this version. */
 export const AVAILABLE = Object.keys(PORTS) as (keyof typeof PORTS)[]
@@ -59,6 +65,7 @@ export async function openServices(config: ServicesConfig): Promise<Services> {
     if (config.services.data) services.data = guard(PORTS.data, await load(config, 'data'))
     if (config.services.cache) services.cache = guard(PORTS.cache, await load(config, 'cache'))
     if (config.services.storage) services.storage = guard(PORTS.storage, await load(config, 'storage'))
+    if (config.services.search) services.search = guard(PORTS.search, await load(config, 'search'))
     await Promise.all(Object.values(services).map((service) => service.open()))
   } catch (error) {
     await closeServices(services)

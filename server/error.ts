@@ -34,6 +34,10 @@ export const CODES = {
   BUCKET_NOT_FOUND: { status: 404, exitCode: 1, category: 'user' },
   BUCKET_EXISTS: { status: 409, exitCode: 1, category: 'user' },
   OBJECT_NOT_FOUND: { status: 404, exitCode: 1, category: 'user' },
+  SEARCH_INDEX_NOT_FOUND: { status: 404, exitCode: 1, category: 'user' },
+  SEARCH_INDEX_EXISTS: { status: 409, exitCode: 1, category: 'user' },
+  SEARCH_DOCUMENT_NOT_FOUND: { status: 404, exitCode: 1, category: 'user' },
+  SEARCH_DOCUMENT_EXISTS: { status: 409, exitCode: 1, category: 'user' },
 
   // What we cannot do now
   NOT_IMPLEMENTED: { status: 501, exitCode: 1, category: 'system' },

@@ -40,7 +40,7 @@ export async function purge(services: Services, { kinds, domain }: PurgeRequest)
   return emptied
 }
 
-function emptiable({ data, cache, storage }: Services, service: ServiceName): Emptiable | undefined {
+function emptiable({ data, cache, storage, search }: Services, service: ServiceName): Emptiable | undefined {
   if (service === 'data' && data) {
     return {
       names: async () => (await data.listDatabases({})).names,
@@ -57,6 +57,12 @@ function emptiable({ data, cache, storage }: Services, service: ServiceName): Em
     return {
       names: async () => (await storage.listBuckets({})).names,
       empty: (bucket) => storage.emptyBucket({ bucket }),
+    }
+  }
+  if (service === 'search' && search) {
+    return {
+      names: async () => (await search.listIndexes({})).names,
+      empty: (index) => search.emptyIndex({ index }),
     }
   }
   return undefined

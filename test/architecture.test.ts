@@ -14,6 +14,7 @@ const HEXAGON = /^server\/(error|port|validation|json-text|ports\/[a-z-]+)\.ts$/
 /** The client libraries of each adapter's folder; an adapter is a technology, so the list is short. */
 const ADAPTER_LIBRARIES: Record<string, readonly string[]> = {
   data: [...['ajv', 'mingo'], ...['@turf/boolean-intersects', '@turf/boolean-point-in-polygon', '@turf/distance']],
+  search: ['tinyqueue'],
 }
 
 /** Every import of the files that `from` picks must pass `may`. */

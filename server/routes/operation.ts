@@ -62,12 +62,16 @@ export function getAnswer(call: Call, stored: Stored<unknown>): string {
 
 /** `{"ok":true,"docs":[…]}`, streamed when it does not fit one page. */
 export function docsAnswer<T>(page: Page<T>): Answer {
-  if (page.next === undefined) return `{"ok":true,"docs":[${joined(page)}]}`
-  return streamed(page)
+  return listAnswer('docs', page)
 }
 
-async function* streamed<T>(first: Page<T>): AsyncIterable<string> {
-  yield '{"ok":true,"docs":['
+export function listAnswer<T>(member: 'docs' | 'matches', page: Page<T>): Answer {
+  if (page.next === undefined) return `{"ok":true,"${member}":[${joined(page)}]}`
+  return streamed(member, page)
+}
+
+async function* streamed<T>(member: string, first: Page<T>): AsyncIterable<string> {
+  yield `{"ok":true,"${member}":[`
   let separator = ''
   for (let page: Page<T> | undefined = first; page; page = await page.next?.()) {
     if (page.items.length === 0) continue

@@ -1,0 +1,186 @@
+/** The search port on SQLite's FTS5: it keeps which word is where; MiniSearch's rules are applied around it. */
+import { join } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
+import { HyperError } from '../../server/error.ts'
+import { JsonText } from '../../server/json-text.ts'
+import { keyOf, type SearchPort } from '../../server/ports/search.ts'
+import { asStoreError, atomically, openSqlite, type SqliteFile } from '../shared/sqlite.ts'
+import {
+  addIndex,
+  dropIndex,
+  emptyIndex,
+  indexNotFound,
+  LAYOUT,
+  LAYOUT_VERSION,
+  loadIndexes,
+  readStatistics,
+  type SearchIndex,
+  statementsOf,
+} from './catalogue.ts'
+import { DocumentWriter, type Prepared, prepareDocument } from './documents.ts'
+import { matchPage } from './matches.ts'
+import { LongQueries, parseSearch, rankAtOnce } from './query.ts'
+
+export interface SqliteSearchOptions {
+  /** Where `search.db` is kept; made when missing. */
+  directory: string
+  /** How long a query may take to find and rank its matches, in milliseconds. @default 30 000 */
+  queryDeadlineMs?: number
+  /** Occurrences of words that are looked at in one go; a query that meets more gives others their turn. @default 1 000 */
+  maxRowsAtOnce?: number
+}
+
+/** Documents of a bulk prepared between two turns of others. */
+const PREPARED_AT_ONCE = 200
+
+export function createSqliteSearch(options: SqliteSearchOptions): SearchPort {
+  const path = join(options.directory, 'search.db')
+  let file: SqliteFile
+  let longQueries: LongQueries
+  let indexes = new Map<string, SearchIndex>()
+
+  function find(name: string): SearchIndex {
+    const index = indexes.get(name)
+    if (index === undefined) throw indexNotFound()
+    return index
+  }
+
+  /** A change of the list of indexes; when it is not committed, memory follows the file again. */
+  async function restructure<T>(job: () => T): Promise<T> {
+    try {
+      return await file.write(() => atomically(file.db, job))
+    } catch (error) {
+      if (!(error instanceof HyperError) || error.status >= 500) indexes = loadIndexes(file.db)
+      throw error
+    }
+  }
+
+  /** The index may have been removed, or made anew with other fields, since its documents were prepared. */
+  async function change(index: SearchIndex, name: string, job: (writer: DocumentWriter) => void): Promise<void> {
+    await file.write(() => {
+      if (find(name) !== index) throw indexNotFound()
+      atomically(file.db, () => {
+        const writer = new DocumentWriter(file.db, index)
+        job(writer)
+        writer.saveStatistics()
+      })
+    })
+  }
+
+  return {
+    async open() {
+      file = openSqlite(path, LAYOUT_VERSION, LAYOUT)
+      longQueries = new LongQueries(path, options.queryDeadlineMs)
+      indexes = loadIndexes(file.db)
+    },
+
+    async check() {
+      file.db.prepare('SELECT 1').get()
+    },
+
+    async close() {
+      await longQueries.close()
+      await file.close()
+    },
+
+    async createIndex({ index, mappings }) {
+      await restructure(() => {
+        if (indexes.has(index)) throw new HyperError('SEARCH_INDEX_EXISTS', 'index already exists')
+        indexes.set(index, addIndex(file.db, index, mappings))
+      })
+    },
+
+    async deleteIndex({ index }) {
+      await restructure(() => {
+        dropIndex(file.db, find(index))
+        indexes.delete(index)
+      })
+    },
+
+    async listIndexes() {
+      const names = file.db.prepare('SELECT name FROM indexes ORDER BY name').all() as { name: string }[]
+      return { names: names.map(({ name }) => name) }
+    },
+
+    async emptyIndex({ index }) {
+      return restructure(() => {
+        const { documents } = readStatistics(statementsOf(file.db, find(index)).statistics)
+        emptyIndex(file.db, find(index))
+        return { count: documents }
+      })
+    },
+
+    async indexDoc({ index: name, key, doc }) {
+      const index = find(name)
+      const prepared = prepareDocument(index, key, doc)
+      await change(index, name, (writer) => {
+        if (!writer.add(prepared)) throw documentExists()
+      })
+    },
+
+    async getDoc({ index, key }) {
+      const { get } = statementsOf(file.db, find(index))
+      file.holdReads()
+      const row = get.get(key) as unknown as [number: number, doc: string] | undefined
+      if (row === undefined) throw documentNotFound()
+      return { key, doc: new JsonText(row[1]) }
+    },
+
+    async updateDoc({ index: name, key, doc }) {
+      const index = find(name)
+      const prepared = prepareDocument(index, key, doc)
+      await change(index, name, (writer) => {
+        if (!writer.replace(prepared)) throw documentNotFound()
+      })
+    },
+
+    async removeDoc({ index, key }) {
+      await change(find(index), index, (writer) => {
+        if (!writer.remove(key)) throw documentNotFound()
+      })
+    },
+
+    async bulk({ index: name, docs }) {
+      const index = find(name)
+      const prepared: Prepared[] = []
+      for (const doc of docs) {
+        if (prepared.length % PREPARED_AT_ONCE === PREPARED_AT_ONCE - 1) await setImmediate()
+        const key = keyOf(doc) as string
+        prepared.push(prepareDocument(index, key, { ...doc, _id: key }))
+      }
+      await change(index, name, (writer) => {
+        for (const document of prepared) if (!writer.add(document)) throw documentExists()
+      })
+      return { results: prepared.map(({ key }) => ({ ok: true, id: key })) }
+    },
+
+    async query({ index: name, q: { query, fields, filter } }) {
+      const index = find(name)
+      const search = parseSearch(query, index, fields)
+      try {
+        file.holdReads()
+        const statements = statementsOf(file.db, index)
+        const found = rankAtOnce(statements, search, options.maxRowsAtOnce) ?? (await longQueries.rank(index, search))
+        return matchPage({
+          found,
+          read: (document) =>
+            indexes.get(name) === index
+              ? (statements.match.get(document) as unknown as [key: string, stored: string] | undefined)
+              : undefined,
+          storeFields: index.storeFields,
+          filter,
+        })
+      } catch (error) {
+        throw asStoreError(error)
+      }
+    },
+  } satisfies SearchPort
+}
+
+function documentExists(): HyperError {
+  return new HyperError('SEARCH_DOCUMENT_EXISTS', 'document conflict')
+}
+
+function documentNotFound(): HyperError {
+  return new HyperError('SEARCH_DOCUMENT_NOT_FOUND', 'not found')
+}
