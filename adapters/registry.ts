@@ -1,6 +1,7 @@
 /** Which adapter serves which service on which engine. Adapters are loaded when a sandbox that runs them starts. */
 import type { CachePort } from '../server/ports/cache.ts'
 import type { DataPort } from '../server/ports/data.ts'
+import type { QueuePort } from '../server/ports/queue.ts'
 
 export interface AdapterOptions {
   /** Where the adapter may keep its files. */
@@ -11,6 +12,7 @@ export interface AdapterOptions {
 export interface Ports {
   data: DataPort
   cache: CachePort
+  queue: QueuePort
 }
 
 type Engine = 'embedded'
@@ -19,6 +21,7 @@ export const registry = {
   embedded: {
     data: async (options) => (await import('./data/sqlite.ts')).createSqliteData(options),
     cache: async (options) => (await import('./cache/sqlite.ts')).createSqliteCache(options),
+    queue: async (options) => (await import('./queue/sqlite.ts')).createSqliteQueue(options),
   },
 } as const satisfies {
   [E in Engine]: { [S in keyof Ports]: (options: AdapterOptions) => Promise<Ports[S]> }

@@ -11,6 +11,7 @@ import { HyperError } from '../server/error.ts'
 import { guard } from '../server/port.ts'
 import { cachePort } from '../server/ports/cache.ts'
 import { dataPort } from '../server/ports/data.ts'
+import { queuePort } from '../server/ports/queue.ts'
 import type { ServiceName, Services } from '../server/services.ts'
 import { listen } from '../server/start.ts'
 import type { ServiceConfig } from './service-config.ts'
@@ -46,7 +47,7 @@ export interface RunningSandbox {
   close(): Promise<void>
 }
 
-const PORTS = { data: dataPort, cache: cachePort } as const
+const PORTS = { data: dataPort, cache: cachePort, queue: queuePort } as const
 
 /** Services that have an adapter in this version. */
 export const AVAILABLE = Object.keys(PORTS) as (keyof typeof PORTS)[]
@@ -57,6 +58,7 @@ export async function openServices(config: ServicesConfig): Promise<Services> {
   try {
     if (config.services.data) services.data = guard(PORTS.data, await load(config, 'data'))
     if (config.services.cache) services.cache = guard(PORTS.cache, await load(config, 'cache'))
+    if (config.services.queue) services.queue = guard(PORTS.queue, await load(config, 'queue'))
     await Promise.all(Object.values(services).map((service) => service.open()))
   } catch (error) {
     await closeServices(services)

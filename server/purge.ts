@@ -12,7 +12,7 @@ export interface PurgeRequest {
 export interface Emptied {
   service: ServiceName
   domain: string
-  /** Documents or keys removed. */
+  /** Documents, keys or jobs removed. */
   count: number
 }
 
@@ -40,7 +40,7 @@ export async function purge(services: Services, { kinds, domain }: PurgeRequest)
   return emptied
 }
 
-function emptiable({ data, cache }: Services, service: ServiceName): Emptiable | undefined {
+function emptiable({ data, cache, queue }: Services, service: ServiceName): Emptiable | undefined {
   if (service === 'data' && data) {
     return {
       names: async () => (await data.listDatabases({})).names,
@@ -51,6 +51,12 @@ function emptiable({ data, cache }: Services, service: ServiceName): Emptiable |
     return {
       names: async () => (await cache.listStores({})).names,
       empty: (store) => cache.emptyStore({ store }),
+    }
+  }
+  if (service === 'queue' && queue) {
+    return {
+      names: async () => (await queue.list({})).names,
+      empty: (name) => queue.empty({ name }),
     }
   }
   return undefined
