@@ -1,6 +1,7 @@
 /** Which adapter serves which service on which engine. Adapters are loaded when a sandbox that runs them starts. */
 import type { CachePort } from '../server/ports/cache.ts'
 import type { DataPort } from '../server/ports/data.ts'
+import type { QueuePort } from '../server/ports/queue.ts'
 import type { SearchPort } from '../server/ports/search.ts'
 import type { StoragePort } from '../server/ports/storage.ts'
 
@@ -15,6 +16,7 @@ export interface Ports {
   cache: CachePort
   storage: StoragePort
   search: SearchPort
+  queue: QueuePort
 }
 
 type Engine = 'embedded'
@@ -25,6 +27,7 @@ export const registry = {
     cache: async (options) => (await import('./cache/sqlite.ts')).createSqliteCache(options),
     storage: async (options) => (await import('./storage/sqlite.ts')).createSqliteStorage(options),
     search: async (options) => (await import('./search/sqlite.ts')).createSqliteSearch(options),
+    queue: async (options) => (await import('./queue/sqlite.ts')).createSqliteQueue(options),
   },
 } as const satisfies {
   [E in Engine]: { [S in keyof Ports]: (options: AdapterOptions) => Promise<Ports[S]> }

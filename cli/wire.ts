@@ -11,6 +11,7 @@ import { HyperError } from '../server/error.ts'
 import { guard } from '../server/port.ts'
 import { cachePort } from '../server/ports/cache.ts'
 import { dataPort } from '../server/ports/data.ts'
+import { queuePort } from '../server/ports/queue.ts'
 import { searchPort } from '../server/ports/search.ts'
 import { storagePort } from '../server/ports/storage.ts'
 import type { ServiceName, Services } from '../server/services.ts'
@@ -53,6 +54,7 @@ const PORTS = {
   cache: cachePort,
   storage: storagePort,
   search: searchPort,
+  queue: queuePort,
 } as const
 
 /** Services that have an adapter in this version. */
@@ -66,6 +68,7 @@ export async function openServices(config: ServicesConfig): Promise<Services> {
     if (config.services.cache) services.cache = guard(PORTS.cache, await load(config, 'cache'))
     if (config.services.storage) services.storage = guard(PORTS.storage, await load(config, 'storage'))
     if (config.services.search) services.search = guard(PORTS.search, await load(config, 'search'))
+    if (config.services.queue) services.queue = guard(PORTS.queue, await load(config, 'queue'))
     await Promise.all(Object.values(services).map((service) => service.open()))
   } catch (error) {
     await closeServices(services)

@@ -38,6 +38,9 @@ export const CODES = {
   SEARCH_INDEX_EXISTS: { status: 409, exitCode: 1, category: 'user' },
   SEARCH_DOCUMENT_NOT_FOUND: { status: 404, exitCode: 1, category: 'user' },
   SEARCH_DOCUMENT_EXISTS: { status: 409, exitCode: 1, category: 'user' },
+  QUEUE_NOT_FOUND: { status: 404, exitCode: 1, category: 'user' },
+  QUEUE_EXISTS: { status: 409, exitCode: 1, category: 'user' },
+  JOB_NOT_FOUND: { status: 404, exitCode: 1, category: 'user' },
 
   // What we cannot do now
   NOT_IMPLEMENTED: { status: 501, exitCode: 1, category: 'system' },

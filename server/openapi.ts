@@ -67,7 +67,7 @@ export function describeApi(services: readonly DescribedService[], version: stri
 function describeOperation(service: ServiceName, operation: Operation<any>): DescribedOperation {
   const args = z.toJSONSchema(operation.args, { io: 'input', unrepresentable: 'any' }) as JsonSchema
   const members = { ...args.properties }
-  const idMember = operation.path === '/:id' ? ('id' in members ? 'id' : 'key') : undefined
+  const idMember = operation.path.startsWith('/:id') ? ('id' in members ? 'id' : 'key') : undefined
   const domainMember = Object.keys(members)[0] ?? 'domain'
   const parameters: DescribedOperation['parameters'] = [
     { name: 'domain', in: 'path', required: true, schema: members[domainMember] ?? { type: 'string' } },

@@ -12,7 +12,7 @@ export interface PurgeRequest {
 export interface Emptied {
   service: ServiceName
   domain: string
-  /** Documents, keys or objects removed. */
+  /** Documents, keys, objects or jobs removed. */
   count: number
 }
 
@@ -40,7 +40,7 @@ export async function purge(services: Services, { kinds, domain }: PurgeRequest)
   return emptied
 }
 
-function emptiable({ data, cache, storage, search }: Services, service: ServiceName): Emptiable | undefined {
+function emptiable({ data, cache, storage, search, queue }: Services, service: ServiceName): Emptiable | undefined {
   if (service === 'data' && data) {
     return {
       names: async () => (await data.listDatabases({})).names,
@@ -63,6 +63,12 @@ function emptiable({ data, cache, storage, search }: Services, service: ServiceN
     return {
       names: async () => (await search.listIndexes({})).names,
       empty: (index) => search.emptyIndex({ index }),
+    }
+  }
+  if (service === 'queue' && queue) {
+    return {
+      names: async () => (await queue.list({})).names,
+      empty: (name) => queue.empty({ name }),
     }
   }
   return undefined

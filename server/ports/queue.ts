@@ -46,7 +46,9 @@ export interface QueuePort extends PortLifecycle {
 
 const QUEUE_NAME = /^[a-z0-9\-~_]+$/
 
-const name = ruledString('NAME_INVALID', 'queue name is not valid!', (text) => QUEUE_NAME.test(text))
+/** The rule is for new names alone: any other name is that of no queue (hyper-api §2.4). */
+const newName = ruledString('NAME_INVALID', 'queue name is not valid!', (text) => QUEUE_NAME.test(text))
+const name = z.string()
 const id = z.string()
 
 function isHttpUrl(text: string): boolean {
@@ -59,7 +61,7 @@ const target = z.string().refine(isHttpUrl, { message: 'Invalid url' }).meta({ f
 const none = z.void()
 
 export const queuePort = {
-  create: { args: z.object({ name, target, secret: z.string().max(100).optional() }), result: none },
+  create: { args: z.object({ name: newName, target, secret: z.string().max(100).optional() }), result: none },
   delete: { args: z.object({ name }), result: none },
   list: { args: z.object({}), result: z.object({ names: z.array(z.string()) }) },
   empty: { args: z.object({ name }), result: z.object({ count: z.number() }) },

@@ -6,7 +6,7 @@ import { cachePort } from '../ports/cache.ts'
 import type { Page } from '../ports/common.ts'
 import { OK } from '../response.ts'
 import { parseTtl } from '../ttl.ts'
-import { docsAnswer, getAnswer, MIB, type Operation, type ServiceRoutes } from './operation.ts'
+import { getAnswer, listAnswer, MIB, type Operation, type ServiceRoutes } from './operation.ts'
 
 type Cache = Parameters<ServiceRoutes<'cache'>['banner']>[0]
 
@@ -19,7 +19,7 @@ const query: Omit<Operation<Cache>, 'name' | 'method'> = {
   success: 200,
   example: { ok: true, docs: [{ key: 'session-1', value: { user: 'ada' } }] },
   run: async (cache, { domain, query: { pattern } }) =>
-    docsAnswer(entries(await cache.listDocs({ store: domain, pattern }))),
+    listAnswer('docs', entries(await cache.listDocs({ store: domain, pattern }))),
 }
 
 export const cacheRoutes: ServiceRoutes<'cache'> = {

@@ -4,7 +4,7 @@ import { HyperError } from '../error.ts'
 import type { Guarded } from '../port.ts'
 import { type DataPort, dataPort } from '../ports/data.ts'
 import { OK } from '../response.ts'
-import { docsAnswer, getAnswer, MIB, type ServiceRoutes } from './operation.ts'
+import { getAnswer, listAnswer, MIB, type ServiceRoutes } from './operation.ts'
 
 const written = { ok: true, id: 'movie-1' }
 const document = { _id: 'movie-1', title: 'Dune', year: 2021 }
@@ -50,7 +50,7 @@ export const dataRoutes: ServiceRoutes<'data'> = {
       example: { ok: true, docs: [document] },
       run: async (data, { domain, query }) => {
         const { limit, startkey, endkey, keys, descending } = query
-        return docsAnswer(await data.listDocuments({ db: domain, limit, startkey, endkey, keys, descending }))
+        return listAnswer('docs', await data.listDocuments({ db: domain, limit, startkey, endkey, keys, descending }))
       },
     },
     {
@@ -111,7 +111,7 @@ export const dataRoutes: ServiceRoutes<'data'> = {
       bodyMember: 'query',
       success: 200,
       example: { ok: true, docs: [document] },
-      run: async (data, { domain, body }) => docsAnswer(await data.queryDocuments({ db: domain, query: body })),
+      run: async (data, { domain, body }) => listAnswer('docs', await data.queryDocuments({ db: domain, query: body })),
     },
     {
       name: 'data.index',

@@ -9,6 +9,7 @@ import { SERVICE_NAMES, type ServiceName, type Services } from '../services.ts'
 import { cacheRoutes } from './cache.ts'
 import { dataRoutes } from './data.ts'
 import type { Answer, Operation } from './operation.ts'
+import { queueRoutes } from './queue.ts'
 import { searchRoutes } from './search.ts'
 
 interface Params {
@@ -17,7 +18,7 @@ interface Params {
   id?: string
 }
 
-export const hyperRoutes = [dataRoutes, cacheRoutes, searchRoutes] as const
+export const hyperRoutes = [dataRoutes, cacheRoutes, searchRoutes, queueRoutes] as const
 
 /** Read by the metrics. */
 declare module 'fastify' {
@@ -35,6 +36,7 @@ export function registerHyperRoutes(app: FastifyInstance, services: Services): v
     if (name === 'data' && services.data) serve(app, name, services.data, dataRoutes)
     else if (name === 'cache' && services.cache) serve(app, name, services.cache, cacheRoutes)
     else if (name === 'search' && services.search) serve(app, name, services.search, searchRoutes)
+    else if (name === 'queue' && services.queue) serve(app, name, services.queue, queueRoutes)
     else refuse(app, name)
   }
 }

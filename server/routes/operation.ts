@@ -12,7 +12,7 @@ import type { Services } from '../services.ts'
 export interface Call {
   /** The service's instance (hyper's domain): `:name` of the path, or what the cloud structure names (design §8.4). */
   domain: string
-  /** The path's last parameter: a document id or a cache key. */
+  /** The path's last parameter: the id of a document or job, or a key. */
   id: string
   query: Record<string, unknown>
   headers: IncomingHttpHeaders
@@ -26,8 +26,8 @@ export interface Operation<Service> {
   /** Stable name, also the operation's id in the API description. */
   name: string
   method: 'GET' | 'POST' | 'PUT' | 'DELETE'
-  /** Below `/:service/:domain`; `:id` for a document or key. */
-  path: '' | '/:id' | '/_query' | '/_index' | '/_bulk'
+  /** Below `/:service/:domain`; `:id` for a document, key or job. */
+  path: '' | '/:id' | '/:id/_cancel' | '/:id/_retry' | '/_query' | '/_index' | '/_bulk'
   summary: string
   /** Largest JSON body in bytes. Absent: the body is ignored (hyper-api §1.6). */
   bodyLimit?: number
@@ -60,12 +60,8 @@ export function getAnswer(call: Call, stored: Stored<unknown>): string {
   return `{"ok":true,"doc":${text}}`
 }
 
-/** `{"ok":true,"docs":[…]}`, streamed when it does not fit one page. */
-export function docsAnswer<T>(page: Page<T>): Answer {
-  return listAnswer('docs', page)
-}
-
-export function listAnswer<T>(member: 'docs' | 'matches', page: Page<T>): Answer {
+/** `{"ok":true,"<member>":[…]}`, streamed when it does not fit one page. */
+export function listAnswer<T>(member: 'docs' | 'matches' | 'jobs', page: Page<T>): Answer {
   if (page.next === undefined) return `{"ok":true,"${member}":[${joined(page)}]}`
   return streamed(member, page)
 }
