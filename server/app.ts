@@ -18,7 +18,10 @@ import { registerDocsRoutes } from './routes/docs.ts'
 import { registerHealthRoutes } from './routes/health.ts'
 import { notFound, registerHyperRoutes } from './routes/hyper.ts'
 import { registerSandboxRoutes } from './routes/sandbox.ts'
+import { registerSignedRoutes } from './routes/signed.ts'
 import type { Services } from './services.ts'
+import { createSigner } from './signed-url.ts'
+import { isUploading } from './upload-timeout.ts'
 
 export interface GatewayOptions {
   services: Services
@@ -32,6 +35,8 @@ export interface GatewayOptions {
   logRequests?: boolean
   /** Admits admin calls from anywhere; made up when absent. */
   token?: string
+  /** 32 secret bytes that URLs are signed with; made up when absent. */
+  signingKey?: Uint8Array
   /** Requests that come before it resolves wait for it; one that rejects is the caller's to handle. */
   prepared?: Promise<void>
   /** Called when an admin asks the sandbox to stop. */
@@ -72,7 +77,10 @@ export function buildApp(options: GatewayOptions): FastifyInstance {
       querystringParser: parseQuery,
     },
     frameworkErrors: (error, request, reply) => sendError(request, reply, error, logger),
-    clientErrorHandler: answerClientError,
+    clientErrorHandler: (error, socket) => {
+      if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT' && isUploading(socket)) return
+      answerClientError(error, socket)
+    },
   })
 
   // An expectation we do not know may be ignored (RFC 9110 §10.1.1); Node's own 417 has no body.
@@ -135,7 +143,9 @@ export function buildApp(options: GatewayOptions): FastifyInstance {
   app.get('/metrics', async (_request, reply) => reply.type(metrics.contentType).send(await metrics.text()))
   registerSandboxRoutes(app, services, { token, shutdown: onShutdown })
   registerDocsRoutes(app, options.version)
-  registerHyperRoutes(app, services)
+  const signer = createSigner(options.signingKey ?? randomBytes(32))
+  registerHyperRoutes(app, services, signer)
+  registerSignedRoutes(app, services.storage, signer)
   return app
 }
 

@@ -33,7 +33,7 @@ export function renderDocs(api: ApiDescription, origin: string): string {
 function renderOperation(method: string, path: string, operation: DescribedOperation, origin: string): string {
   const query = operation.parameters.filter((parameter) => parameter.in === 'query')
   const [[status, success] = ['', undefined]] = Object.entries(operation.responses)
-  const body = operation.requestBody?.content['application/json'].schema
+  const [[bodyType = '', body] = []] = Object.entries(operation.requestBody?.content ?? {})
   const rows = query.map(
     ({ name, schema }) =>
       `<tr><td><code>${escapeHtml(name)}</code></td><td>${escapeHtml(String(schema.type ?? 'any'))}</td></tr>`,
@@ -41,14 +41,16 @@ function renderOperation(method: string, path: string, operation: DescribedOpera
   return `<details id="${escapeHtml(operation.operationId)}"><summary><span class="method ${method}">${method.toUpperCase()}</span>
 <code>${escapeHtml(path)}</code><span>${escapeHtml(operation.summary)}</span></summary><div>
 ${rows.length > 0 ? `<p>Query parameters</p><table>${rows.join('')}</table>` : ''}
-${body ? `<p>Body</p><pre>${escapeHtml(JSON.stringify(body, null, 2))}</pre>` : ''}
-<p>Answer ${escapeHtml(status)}</p><pre>${escapeHtml(JSON.stringify(success?.content['application/json'].example, null, 2) ?? '')}</pre>
-<p>Try it</p><pre>${escapeHtml(curl(method, path, origin, body !== undefined))}</pre></div></details>`
+${body ? `<p>Body: ${escapeHtml(Object.keys(operation.requestBody?.content ?? {}).join(' or '))}</p><pre>${escapeHtml(JSON.stringify(body.schema, null, 2))}</pre>` : ''}
+<p>Answer ${escapeHtml(status)}</p><pre>${escapeHtml(JSON.stringify(success?.content['application/json']?.example, null, 2) ?? '')}</pre>
+<p>Try it</p><pre>${escapeHtml(curl(method, path, origin, bodyType))}</pre></div></details>`
 }
 
-function curl(method: string, path: string, origin: string, hasBody: boolean): string {
-  const url = `${origin}${path.replace('{domain}', 'test').replace('{id}', 'a')}`
-  if (hasBody) return `curl -X ${method.toUpperCase()} ${url} --json '{…}'`
+function curl(method: string, path: string, origin: string, bodyType: string): string {
+  const url = `${origin}${path.replace('{domain}', 'test').replace('{id}', 'a').replace('{object}', 'a.txt')}`
+  if (bodyType === 'multipart/form-data') return `curl ${url} -F file=@a.txt`
+  if (bodyType === '*/*') return `curl ${url} -H 'content-type: text/plain' --data-binary @a.txt`
+  if (bodyType) return `curl -X ${method.toUpperCase()} ${url} --json '{…}'`
   return method === 'get' ? `curl ${url}` : `curl -X ${method.toUpperCase()} ${url}`
 }
 

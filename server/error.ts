@@ -17,6 +17,8 @@ export const CODES = {
   DOCUMENT_EMPTY: { status: 400, exitCode: 2, category: 'user' }, // create without any member
   QUERY_INVALID: { status: 422, exitCode: 2, category: 'user' }, // selector operator unknown, refused or misused
   ORIGIN_REFUSED: { status: 403, exitCode: 1, category: 'user' }, // browser origin that is not allowed
+  SIGNATURE_INVALID: { status: 403, exitCode: 1, category: 'user' }, // signed URL that was altered, or is for another method
+  SIGNATURE_EXPIRED: { status: 403, exitCode: 1, category: 'user' },
   TOKEN_REQUIRED: { status: 401, exitCode: 1, category: 'user' }, // admin call without the sandbox's token
   HOST_REFUSED: { status: 403, exitCode: 1, category: 'user' }, // Host header that is not allowed (DNS rebinding)
 
@@ -41,6 +43,7 @@ export const CODES = {
   QUEUE_NOT_FOUND: { status: 404, exitCode: 1, category: 'user' },
   QUEUE_EXISTS: { status: 409, exitCode: 1, category: 'user' },
   JOB_NOT_FOUND: { status: 404, exitCode: 1, category: 'user' },
+  PRECONDITION_FAILED: { status: 412, exitCode: 1, category: 'user' }, // If-Match and its like do not hold
 
   // What we cannot do now
   NOT_IMPLEMENTED: { status: 501, exitCode: 1, category: 'system' },

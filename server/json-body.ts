@@ -8,14 +8,12 @@ import { promisify } from 'node:util'
 import { gunzip, inflate } from 'node:zlib'
 import { parse as parseContentType } from 'content-type'
 import { HyperError } from './error.ts'
+import { readAll, tooLarge } from './request-body.ts'
 
 /** MongoDB's servers refuse documents nested deeper, so no engine of ours stores what the other could not. */
 const MAX_DEPTH = 200
 
 const MEDIA_TYPE = /^[\w!#$%&'*+.^`|~-]+\/[\w!#$%&'*+.^`|~-]+\s*(?:;|$)/
-
-/** How much more than a body's limit is still taken in: a client that is cut off while it sends never reads the answer. */
-const DRAIN_BYTES = 64 * 1024 * 1024
 
 const decoders = { gzip: promisify(gunzip), deflate: promisify(inflate) }
 
@@ -60,39 +58,6 @@ function readableEncoding(header = 'identity'): Encoding {
   const encoding = header.toLowerCase()
   if (encoding === 'identity' || encoding === 'gzip' || encoding === 'deflate') return encoding
   throw new HyperError('UNSUPPORTED_MEDIA', `unsupported content encoding "${encoding}"`)
-}
-
-function readAll(request: IncomingMessage, limit: number): Promise<Buffer> {
-  return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = []
-    let size = 0
-    const take = (chunk: Buffer) => {
-      size += chunk.length
-      if (size <= limit) {
-        chunks.push(chunk)
-        return
-      }
-      chunks.length = 0
-      if (size > limit + DRAIN_BYTES) giveUp()
-    }
-    const giveUp = () => {
-      request.off('data', take)
-      reject(tooLarge(limit))
-    }
-    if (Number(request.headers['content-length'] ?? 0) > limit + DRAIN_BYTES) {
-      giveUp()
-      return
-    }
-    request.on('data', take)
-    request.on('end', () => {
-      if (size > limit) reject(tooLarge(limit))
-      else resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks))
-    })
-    request.on('error', (cause) => reject(cutShort(cause)))
-    request.on('close', () => {
-      if (!request.readableEnded) reject(cutShort())
-    })
-  })
 }
 
 async function decompress(bytes: Buffer, encoding: keyof typeof decoders, limit: number): Promise<Buffer> {
@@ -164,12 +129,4 @@ function checkContents(container: object, depth: number, escapes: boolean): void
 
 function loneSurrogate(where: string): HyperError {
   return new HyperError('BAD_REQUEST', `${where} holds a lone surrogate, which is not Unicode text`)
-}
-
-function cutShort(cause?: unknown): HyperError {
-  return new HyperError('BAD_REQUEST', 'the request body did not arrive whole', { cause })
-}
-
-function tooLarge(limit: number): HyperError {
-  return new HyperError('PAYLOAD_TOO_LARGE', `request entity too large: the limit is ${limit} bytes`)
 }

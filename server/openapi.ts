@@ -5,17 +5,17 @@ import type { ServiceName } from './services.ts'
 
 type JsonSchema = Record<string, unknown> & { properties?: Record<string, JsonSchema>; required?: string[] }
 
+/** By media type. */
+type Content = Record<string, { schema: JsonSchema; example?: unknown }>
+
 export interface DescribedOperation {
   operationId: string
   summary: string
   tags: string[]
   description?: string
   parameters: { name: string; in: 'path' | 'query' | 'header'; required?: boolean; schema: JsonSchema }[]
-  requestBody?: { required: boolean; content: { 'application/json': { schema: JsonSchema } } }
-  responses: Record<
-    string,
-    { description: string; content: { 'application/json': { schema: JsonSchema; example?: unknown } } }
-  >
+  requestBody?: { required: boolean; content: Content }
+  responses: Record<string, { description: string; content: Content }>
 }
 
 export interface ApiDescription {
@@ -43,7 +43,7 @@ export function describeApi(services: readonly DescribedService[], version: stri
   const paths: ApiDescription['paths'] = {}
   for (const { service, operations } of services) {
     for (const operation of operations) {
-      const path = `/${service}/{domain}${operation.path.replace(':id', '{id}')}`
+      const path = `/${service}/{domain}${operation.path.replace(':id', '{id}').replace('*', '{object}')}`
       paths[path] ??= {}
       paths[path][operation.method.toLowerCase()] = describeOperation(service, operation)
     }
@@ -67,14 +67,14 @@ export function describeApi(services: readonly DescribedService[], version: stri
 function describeOperation(service: ServiceName, operation: Operation<any>): DescribedOperation {
   const args = z.toJSONSchema(operation.args, { io: 'input', unrepresentable: 'any' }) as JsonSchema
   const members = { ...args.properties }
-  const idMember = operation.path.startsWith('/:id') ? ('id' in members ? 'id' : 'key') : undefined
+  const [idParameter, idMember] = pathParameter(operation.path, members)
   const domainMember = Object.keys(members)[0] ?? 'domain'
   const parameters: DescribedOperation['parameters'] = [
     { name: 'domain', in: 'path', required: true, schema: members[domainMember] ?? { type: 'string' } },
   ]
   delete members[domainMember]
-  if (idMember) {
-    parameters.push({ name: 'id', in: 'path', required: true, schema: members[idMember] ?? { type: 'string' } })
+  if (idParameter && idMember) {
+    parameters.push({ name: idParameter, in: 'path', required: true, schema: members[idMember] ?? { type: 'string' } })
     delete members[idMember]
   }
   if ('ttlMs' in members) {
@@ -93,7 +93,10 @@ function describeOperation(service: ServiceName, operation: Operation<any>): Des
     responses: {
       [operation.success]: {
         description: 'Done',
-        content: { 'application/json': { schema: {}, example: operation.example } },
+        content: {
+          'application/json': { schema: {}, example: operation.example },
+          ...(operation.download ? { '*/*': { schema: { type: 'string', format: 'binary' } } } : {}),
+        },
       },
       default: {
         description: 'Refused or failed',
@@ -106,6 +109,15 @@ function describeOperation(service: ServiceName, operation: Operation<any>): Des
       ? (members[operation.bodyMember] ?? {})
       : { type: 'object', properties: members, required: (args.required ?? []).filter((name) => name in members) }
     described.requestBody = { required: true, content: { 'application/json': { schema } } }
+  } else if (operation.uploads) {
+    const content = Object.entries(operation.uploads).map(([type, schema]) => [type, { schema: schema as JsonSchema }])
+    described.requestBody = { required: false, content: Object.fromEntries(content) as Content }
   }
   return described
+}
+
+/** The path's last parameter and the member of the arguments that it gives, if there is one. */
+function pathParameter(path: Operation<never>['path'], members: Record<string, unknown>): [string?, string?] {
+  if (path === '/*') return ['object', 'object']
+  return path.startsWith('/:id') ? ['id', 'id' in members ? 'id' : 'key'] : []
 }

@@ -1,6 +1,7 @@
-/** How JSON answers leave: headers that every response carries, and a weak ETag with its 304 (hyper-api §§1.3, 1.7). */
+/** How answers leave: headers that every response carries, and a weak ETag with its 304 (hyper-api §§1.3, 1.7). */
 import { hash } from 'node:crypto'
 import { type IncomingMessage, type OutgoingHttpHeaders, ServerResponse } from 'node:http'
+import { pipeline, type Readable } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 
 export const COMMON_HEADERS = {
@@ -46,6 +47,23 @@ export class GatewayResponse extends ServerResponse<IncomingMessage> {
     }
     return write.call(this, chunk, ...rest)
   }
+}
+
+/** An answer that is no JSON, with all its headers. */
+export interface RawAnswer {
+  status: number
+  headers: OutgoingHttpHeaders
+  /** Absent: only the head is sent. */
+  body?: Uint8Array | Readable
+}
+
+/** A stream is destroyed as soon as the client has left; one that fails cuts the connection, so that nobody takes a part for the whole. */
+export function sendRaw(reply: FastifyReply, { status, headers, body }: RawAnswer): FastifyReply {
+  const { raw } = reply.hijack()
+  raw.writeHead(status, headers)
+  if (body === undefined || body instanceof Uint8Array) raw.end(body)
+  else pipeline(body, raw, () => {})
+  return reply
 }
 
 /** Sends JSON text; 304 without a body when a GET or HEAD already has it. */

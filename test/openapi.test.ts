@@ -34,9 +34,9 @@ test('a schema of the description says what the port checks', async () => {
     'limit',
     'startkey',
   ])
-  const index = description.paths['/data/{domain}/_index']?.post?.requestBody?.content['application/json'].schema
+  const index = description.paths['/data/{domain}/_index']?.post?.requestBody?.content['application/json']?.schema
   assert.deepEqual(index?.required, ['name', 'fields'])
-  const add = description.paths['/cache/{domain}']?.post?.requestBody?.content['application/json'].schema
+  const add = description.paths['/cache/{domain}']?.post?.requestBody?.content['application/json']?.schema
   assert.deepEqual(Object.keys(add?.properties ?? {}).sort(), ['key', 'ttl', 'value'])
 })
 

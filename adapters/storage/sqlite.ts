@@ -119,13 +119,20 @@ export function createSqliteStorage({ directory }: SqliteStorageOptions): Storag
       return { count }
     },
 
-    async putObject({ bucket, object, mediaType, body }) {
+    async putObject({ bucket, object, mediaType, body, onlyIf }) {
       const { sqlite, buckets, table, files } = opened()
       buckets.numberOf(bucket)
       const received = await receive(body, mediaType, files)
       const row: ObjectRow = { object, mediaType, modified: Date.now(), ...received }
       try {
-        const replaced = await sqlite.write(() => table.put(buckets.numberOf(bucket), row))
+        const replaced = await sqlite.write(() => {
+          const number = buckets.numberOf(bucket)
+          if (onlyIf) {
+            const current = table.get(number, object)
+            onlyIf(current && infoOf(current))
+          }
+          return table.put(number, row)
+        })
         if (replaced !== undefined) files.retire(replaced)
       } catch (error) {
         if (row.file !== null) await files.remove(row.file)

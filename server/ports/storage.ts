@@ -45,12 +45,16 @@ export interface StoragePort extends PortLifecycle {
   listBuckets(args: Record<never, never>): Promise<{ names: string[] }>
   /** Removes every object, keeps the bucket. Answers how many objects went. */
   emptyBucket(args: { bucket: string }): Promise<{ count: number }>
-  /** Stores all of `body`, replacing what was there. When `body` throws, so does this, and nothing has changed. */
+  /**
+   * Stores all of `body`, replacing what was there. When `body` throws, so does this, and nothing has changed.
+   * @param args.onlyIf is shown what the key holds at the moment of replacing, undefined for nothing, and throws to refuse
+   */
   putObject(args: {
     bucket: string
     object: string
     mediaType?: string | undefined
     body: AsyncIterable<Uint8Array>
+    onlyIf?: ((current: ObjectInfo | undefined) => void) | undefined
   }): Promise<ObjectInfo>
   /** @throws OBJECT_NOT_FOUND */
   getObject(args: { bucket: string; object: string }): Promise<StoredObject>
@@ -116,6 +120,7 @@ const body = z
     { params: { expected: 'stream' } },
   )
   .meta({ type: 'string', format: 'binary' })
+const onlyIf = z.custom<(current: ObjectInfo | undefined) => void>((value) => typeof value === 'function').optional()
 const storedBytes = z.custom<StoredObject>(
   (value) => info.safeParse(value).success && typeof (value as Partial<StoredObject>).read === 'function',
   { params: { expected: 'stored object' } },
@@ -126,7 +131,7 @@ export const storagePort = {
   removeBucket: { args: z.object({ bucket }), result: none },
   listBuckets: { args: z.object({}), result: z.object({ names: z.array(z.string()) }) },
   emptyBucket: { args: z.object({ bucket }), result: count },
-  putObject: { args: z.object({ bucket, object, mediaType: z.string().optional(), body }), result: info },
+  putObject: { args: z.object({ bucket, object, mediaType: z.string().optional(), body, onlyIf }), result: info },
   getObject: { args: z.object({ bucket, object }), result: storedBytes },
   removeObject: { args: z.object({ bucket, object }), result: none },
   listObjects: {

@@ -2,35 +2,50 @@
  * One hyper operation as data: where it lives, what it reads, what it calls. The gateway serves each at both URL structures
  * and the API description is generated from the same list.
  */
-import type { IncomingHttpHeaders } from 'node:http'
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import type * as z from 'zod'
 import { encode, type Stored } from '../json-text.ts'
 import type { Page } from '../ports/common.ts'
+import type { RawAnswer } from '../response.ts'
 import type { Services } from '../services.ts'
+import type { Signer } from '../signed-url.ts'
 
 /** A request as an operation sees it. Path parameters are percent-decoded. */
 export interface Call {
   /** The service's instance (hyper's domain): `:name` of the path, or what the cloud structure names (design §8.4). */
   domain: string
-  /** The path's last parameter: the id of a document or job, or a key. */
+  /** The path's last parameter: the id of a document or job, a key, or an object's name with its slashes. */
   id: string
+  /** `HEAD` where an operation is a `GET`. */
+  method: string
+  /** The path of the service itself ends with a slash, which hyper tolerates. */
+  trailingSlash: boolean
   query: Record<string, unknown>
   headers: IncomingHttpHeaders
   body: unknown
+  /** For operations with `uploads`, which read its body. */
+  incoming: IncomingMessage
+  /** Scheme and host as the client used them. */
+  origin(): string
+  signer: Signer
 }
 
-/** JSON text, whole or in pieces that are sent as they come. */
-export type Answer = string | AsyncIterable<string>
+/** JSON text, whole or in pieces that are sent as they come; or anything else. */
+export type Answer = string | AsyncIterable<string> | RawAnswer
 
 export interface Operation<Service> {
   /** Stable name, also the operation's id in the API description. */
   name: string
   method: 'GET' | 'POST' | 'PUT' | 'DELETE'
-  /** Below `/:service/:domain`; `:id` for a document, key or job. */
-  path: '' | '/:id' | '/:id/_cancel' | '/:id/_retry' | '/_query' | '/_index' | '/_bulk'
+  /** Below `/:service/:domain`; `:id` for a document, key or job, `*` for an object. */
+  path: '' | '/:id' | '/:id/_cancel' | '/:id/_retry' | '/*' | '/_query' | '/_index' | '/_bulk'
   summary: string
   /** Largest JSON body in bytes. Absent: the body is ignored (hyper-api §1.6). */
   bodyLimit?: number
+  /** Bodies it takes as they are: JSON schemas by media type. */
+  uploads?: Readonly<Record<string, object>>
+  /** A success may be bytes of any type. */
+  download?: true
   /** Schema of the port method behind, for the API description. */
   args: z.ZodType
   /** Which member of `args` is the whole JSON body; absent: the members that no path or query parameter gives. */
