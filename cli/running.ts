@@ -4,6 +4,7 @@ import { HyperError } from '../server/error.ts'
 import type { Emptied } from '../server/purge.ts'
 import type { ServiceName } from '../server/services.ts'
 import { isLocked } from './lock.ts'
+import { creationOf, type ServiceConfigs } from './service-config.ts'
 import { type Run, readRun, readToken, stateFiles } from './state.ts'
 
 /** `starting`: alive, not answering yet. A run is what its process wrote; only the lock proves that it lives. */
@@ -84,10 +85,19 @@ export async function shutdownRunning(run: Run, stateDirectory: string): Promise
   await control(run, stateDirectory, '/_sandbox/shutdown', {}, ANSWER_MS)
 }
 
-/** Creates the services in the domain through the public API; one that exists is fine. */
-export async function createInRunning(run: Run, kinds: readonly ServiceName[], domain: string): Promise<void> {
+/** Creates the services in the domain through the public API, with what the project file says; one that exists is fine. */
+export async function createInRunning(
+  run: Run,
+  { domain, services }: { domain: string; services: ServiceConfigs },
+  kinds: readonly ServiceName[],
+): Promise<void> {
   for (const kind of kinds) {
-    const response = await send(run, `/${kind}/${domain}`, { method: 'PUT', signal: AbortSignal.timeout(ANSWER_MS) })
+    const response = await send(run, `/${kind}/${domain}`, {
+      method: 'PUT',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(creationOf(kind, services)),
+      signal: AbortSignal.timeout(ANSWER_MS),
+    })
     if (!response.ok && response.status !== 409) throw await refused(response, `cannot create ${kind} '${domain}'`)
   }
 }

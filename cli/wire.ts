@@ -13,9 +13,9 @@ import { cachePort } from '../server/ports/cache.ts'
 import { dataPort } from '../server/ports/data.ts'
 import { searchPort } from '../server/ports/search.ts'
 import { storagePort } from '../server/ports/storage.ts'
-import type { ServiceName, Services } from '../server/services.ts'
+import type { Services } from '../server/services.ts'
 import { listen } from '../server/start.ts'
-import type { ServiceConfig } from './service-config.ts'
+import type { ServiceConfigs } from './service-config.ts'
 import { VERSION } from './version.ts'
 
 /** Everything a sandbox needs to know, resolved (design §7). */
@@ -28,7 +28,7 @@ export interface SandboxConfig {
   engine: 'embedded'
   domain: string
   /** The services that run. */
-  services: Partial<Record<ServiceName, ServiceConfig>>
+  services: ServiceConfigs
   listen: { host: string; tcpPort: number; allowedHosts: string[]; allowedOrigins: string[] }
   logRequests: boolean
   token: string
