@@ -57,12 +57,8 @@ function explain(file: string, document: Document, lines: LineCounter, issue: z.
   if (issue.code === 'invalid_union') {
     const inner = issue.errors.flat().find(({ code, path }) => code === 'unrecognized_keys' || path.length > 0)
     if (inner) return explain(file, document, lines, { ...inner, path: [...issue.path, ...inner.path] })
-    const form = keysAt(issue.path).map((key) => `${key}: …`)
-    return invalid(
-      file,
-      lineOf(document, lines, issue.path),
-      `${spell(issue.path)} must be true, false or { ${form.join(', ')} }`,
-    )
+    const forms = formsOf(schemaAt(issue.path))
+    return invalid(file, lineOf(document, lines, issue.path), `${spell(issue.path)} must be ${forms}`)
   }
   if (issue.code === 'unrecognized_keys') {
     const [key = ''] = issue.keys
@@ -104,16 +100,37 @@ function lineOf(document: Document, lines: LineCounter, path: readonly PropertyK
 
 /** The keys that may stand below `path`. */
 function keysAt(path: readonly PropertyKey[]): string[] {
-  let schema: z.ZodType | undefined = projectFile
+  return Object.keys(objectIn(schemaAt(path))?.shape ?? {})
+}
+
+function schemaAt(path: readonly PropertyKey[]): z.core.$ZodType | undefined {
+  let schema: z.core.$ZodType | undefined = projectFile
   for (const key of path) schema = objectIn(schema)?.shape[String(key)]
-  return Object.keys(objectIn(schema)?.shape ?? {})
+  return schema
 }
 
 /** The object form of what may be absent or something else as well. */
-function objectIn(schema: z.ZodType | undefined): z.ZodObject | undefined {
-  if (schema instanceof z.ZodOptional) return objectIn(schema.unwrap() as z.ZodType)
-  if (schema instanceof z.ZodUnion) return schema.options.map((option) => objectIn(option as z.ZodType)).find(Boolean)
-  return schema instanceof z.ZodObject ? schema : undefined
+function objectIn(schema: z.core.$ZodType | undefined): z.ZodObject | undefined {
+  return optionsOf(schema).find((option) => option instanceof z.ZodObject)
+}
+
+function optionsOf(schema: z.core.$ZodType | undefined): z.core.$ZodType[] {
+  if (schema instanceof z.ZodOptional) return optionsOf(schema.unwrap())
+  if (schema instanceof z.ZodUnion) return schema.options.flatMap(optionsOf)
+  return schema ? [schema] : []
+}
+
+/** Such as `true, false or { adapter: … }`. */
+function formsOf(schema: z.core.$ZodType | undefined): string {
+  const forms = optionsOf(schema).flatMap((option) => {
+    if (option instanceof z.ZodObject)
+      return `{ ${Object.keys(option.shape)
+        .map((key) => `${key}: …`)
+        .join(', ')} }`
+    if (option instanceof z.ZodLiteral) return [...option.values].map(String)
+    return option instanceof z.ZodBoolean ? ['true', 'false'] : []
+  })
+  return `${forms.slice(0, -1).join(', ')} or ${forms.at(-1)}`
 }
 
 function invalid(file: string, line: number, what: string): HyperError {

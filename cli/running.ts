@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { HyperError } from '../server/error.ts'
 import type { Emptied } from '../server/purge.ts'
 import type { ServiceName } from '../server/services.ts'
+import type { ImportRequest, ImportResult } from './import/import-directory.ts'
 import { isLocked } from './lock.ts'
 import { creationOf, type ServiceConfigs } from './service-config.ts'
 import { type Run, readRun, readToken, stateFiles } from './state.ts'
@@ -15,7 +16,7 @@ export type Running =
 
 const POLL_MS = 25
 const ANSWER_MS = 2_000
-const PURGE_MS = 300_000
+const WORK_MS = 300_000
 
 export function inspect(stateDirectory: string): Running {
   if (!isLocked(stateFiles(stateDirectory).lock)) return { state: 'stopped' }
@@ -76,8 +77,17 @@ export async function purgeRunning(
   stateDirectory: string,
   request: { kinds?: readonly ServiceName[] | undefined; domain?: string | undefined; all?: true },
 ): Promise<Emptied[]> {
-  const answer = (await control(run, stateDirectory, '/_sandbox/purge', request, PURGE_MS)) as { emptied: Emptied[] }
+  const answer = (await control(run, stateDirectory, '/_sandbox/purge', request, WORK_MS)) as { emptied: Emptied[] }
   return answer.emptied
+}
+
+/** @param request its directory is absolute */
+export async function importIntoRunning(
+  run: Run,
+  stateDirectory: string,
+  request: ImportRequest,
+): Promise<ImportResult> {
+  return (await control(run, stateDirectory, '/_sandbox/import', request, WORK_MS)) as ImportResult
 }
 
 /** Asks it to stop; resolves when it said yes. */

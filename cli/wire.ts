@@ -100,6 +100,10 @@ export async function startSandbox(config: SandboxConfig, options: StartOptions)
       allowedOrigins: config.listen.allowedOrigins,
       logRequests: config.logRequests,
       token: config.token,
+      importDirectory: async (request) => {
+        const { importDirectory } = await import('./import/import-directory.ts')
+        return await importDirectory(services, request, config.dataDirectory)
+      },
       prepared: prepared.promise,
       ...(options.onShutdown ? { onShutdown: options.onShutdown } : {}),
     })
