@@ -42,9 +42,9 @@ async function startInBackground(context: Context, resolved: Resolved, timeoutMs
   const started = await startDetached(context, resolved, context.flags.toArguments(OWN_FLAGS), timeoutMs)
   if (started === 'taken') return 'taken'
   const { run, emptied } = started
-  const text = summaryOf(context.output, run, { cwd: context.cwd, emptied, created: resolved.create })
+  const text = summaryOf(context.output, run, { ...resolved, cwd: context.cwd, emptied })
   context.output.report(
-    describeRun(run, emptied),
+    describeRun(run, { ...resolved, emptied }),
     `${text}\n  ready in the background; stop it with: hyper-sandbox down\n`,
   )
   return 0
@@ -75,9 +75,9 @@ async function startHere(
     onShutdown: () => stop.stop('shutdown'),
     onReady: (run, emptied) => {
       ready.resolve()
-      const text = summaryOf(output, run, { cwd, emptied, created: resolved.create })
+      const text = summaryOf(output, run, { ...resolved, cwd, emptied })
       const took = Math.round(performance.now() - begun)
-      output.report(describeRun(run, emptied), `${text}\n  ready in ${took} ms; Ctrl-C stops it\n`)
+      output.report(describeRun(run, { ...resolved, emptied }), `${text}\n  ready in ${took} ms; Ctrl-C stops it\n`)
     },
   }).finally(ready.resolve)
   return ended === 'taken' ? 'taken' : exitCodeOf(ended)

@@ -10,6 +10,7 @@ import type { Flags } from './flags.ts'
 import { forwardedHosts } from './forwarded-hosts.ts'
 import { findProject, type Project } from './project.ts'
 import { domainName, engineName, type ProjectFile, tcpPort } from './project-file.ts'
+import { creationOf, type ServiceConfigs } from './service-config.ts'
 import { readRemembered } from './state.ts'
 import { didYouMean } from './suggest.ts'
 import type { SandboxConfig } from './wire.ts'
@@ -32,6 +33,8 @@ export interface Resolved {
   ephemeral: boolean
   /** Services to create in the domain. */
   create: ServiceName[]
+  /** Services asked for whose creation takes more than the project file says. */
+  uncreated: ServiceName[]
   /** Services to empty in the domain first. */
   purge: ServiceName[]
   warnings: string[]
@@ -49,7 +52,7 @@ export interface ConfigSource {
 export async function resolveConfig(source: ConfigSource): Promise<Resolved> {
   const { flags, env } = source
   const project = findProject(source.cwd, flags.text('config'))
-  const file: ProjectFile = project.file === undefined ? {} : await readFile(project.file)
+  const file: ProjectFile = project.file === undefined ? {} : await readFile(project.file, env)
   const remembered = readRemembered(project.stateDirectory)
   const warnings: string[] = []
 
@@ -59,8 +62,10 @@ export async function resolveConfig(source: ConfigSource): Promise<Resolved> {
       hint: 'Use --engine embedded: it needs nothing but Node and keeps its data in the project.',
     })
   }
-  const create = KINDS.filter((kind) => flags.has(kind))
-  const running = runningServices(source, file, create, warnings)
+  const asked = KINDS.filter((kind) => flags.has(kind))
+  const running = runningServices(source, file, asked, warnings)
+  const services: ServiceConfigs = Object.fromEntries(running.map((kind) => [kind, configOf(file, kind)]))
+  const create = asked.filter((kind) => running.includes(kind))
   const listenPort = givenTcpPort(flags, env) ?? file.listen?.port ?? remembered.tcpPort ?? DEFAULTS.tcpPort
   return {
     project,
@@ -70,7 +75,7 @@ export async function resolveConfig(source: ConfigSource): Promise<Resolved> {
       stateDirectory: project.stateDirectory,
       engine: 'embedded',
       domain: checked(flags, 'domain', domainName) ?? file.domain ?? DEFAULTS.domain,
-      services: Object.fromEntries(running.map((kind) => [kind, adapterOf(file, kind)])),
+      services,
       listen: {
         host: flags.text('host') ?? file.listen?.host ?? DEFAULTS.host,
         tcpPort: listenPort,
@@ -81,16 +86,17 @@ export async function resolveConfig(source: ConfigSource): Promise<Resolved> {
     },
     lastTcpPort: remembered.tcpPort,
     ephemeral: flags.has('ephemeral'),
-    create: create.filter((kind) => running.includes(kind)),
+    create: create.filter((kind) => creationOf(kind, services) !== undefined),
+    uncreated: create.filter((kind) => creationOf(kind, services) === undefined),
     purge: purgeKinds(flags, running),
     warnings,
   }
 }
 
 /** The YAML parser is loaded only where there is something to parse. */
-async function readFile(file: string): Promise<ProjectFile> {
+async function readFile(file: string, env: NodeJS.ProcessEnv): Promise<ProjectFile> {
   const { readProjectFile } = await import('./read-project-file.ts')
-  return readProjectFile(file)
+  return readProjectFile(file, env)
 }
 
 /** Flag, its variable, or `PORT`, which hosting platforms and hyper nano know. */
@@ -146,9 +152,12 @@ function runningServices(
   return running
 }
 
-function adapterOf(file: ProjectFile, kind: ServiceName): { adapter?: string } {
+function configOf(file: ProjectFile, kind: ServiceName): NonNullable<ServiceConfigs[typeof kind]> {
   const configured = file.services?.[kind]
-  return typeof configured === 'object' && configured.adapter !== undefined ? { adapter: configured.adapter } : {}
+  if (typeof configured !== 'object') return {}
+  if (!('timeout_ms' in configured)) return configured
+  const { timeout_ms: timeoutMs, ...others } = configured
+  return { ...others, timeoutMs }
 }
 
 /** `--purge`: all that run; `--purge=a,b`: these. */

@@ -4,9 +4,9 @@
  */
 import { existsSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
+import { isBusy } from '../adapters/shared/sqlite.ts'
 import { HyperError } from '../server/error.ts'
 
-const SQLITE_BUSY = 5
 const ATTEMPTS = 20
 const ATTEMPT_MS = 5
 
@@ -47,10 +47,6 @@ export function isLocked(file: string): boolean {
   } finally {
     db.close()
   }
-}
-
-function isBusy(error: unknown): boolean {
-  return (error as { errcode?: number }).errcode === SQLITE_BUSY
 }
 
 function unusable(file: string, cause: unknown): HyperError {

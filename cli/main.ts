@@ -18,6 +18,7 @@ const VERBS: Readonly<Record<string, () => Promise<Command>>> = {
   logs: async () => (await import('./commands/logs.ts')).logs,
   wait: async () => (await import('./commands/wait.ts')).wait,
   purge: async () => (await import('./commands/purge.ts')).purge,
+  import: async () => (await import('./commands/import.ts')).importVerb,
   env: async () => (await import('./commands/env.ts')).env,
   open: async () => (await import('./commands/open.ts')).open,
   config: async () => (await import('./commands/config.ts')).config,

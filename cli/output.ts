@@ -15,6 +15,7 @@ const RETRYABLE: readonly ErrorCode[] = [
   'CLOSED',
 ]
 const PROGRESS_AFTER_MS = 1000
+const REFRESH_MS = 200
 
 export interface Envelope {
   schemaVersion: 1
@@ -94,19 +95,26 @@ export class Output {
       process.stderr.write(`${(error.cause as Error | undefined)?.stack ?? error.stack}\n`)
   }
 
-  /** Shown only when `work` takes over a second: a spinner at a terminal, else one plain line. */
-  async progress<T>(text: string, work: Promise<T>): Promise<T> {
+  /** Shown only when `work` takes over a second: a spinner at a terminal, its text kept up to date, else one plain line. */
+  async progress<T>(text: string | (() => string), work: Promise<T>): Promise<T> {
     if (this.json) return await work
+    const current = typeof text === 'string' ? () => text : text
     let spinner: { stop(): unknown } | undefined
+    let refresher: NodeJS.Timeout | undefined
     let done = false
     const timer = setTimeout(async () => {
       // A terminal without a width (script(1), some CI) makes ora clear infinitely many lines.
       if (!this.lively || !process.stderr.columns) {
-        this.note(`${text} …`)
+        this.note(`${current()} …`)
         return
       }
       const { default: ora } = await import('ora')
-      if (!done) spinner = ora({ text, stream: process.stderr, discardStdin: false }).start()
+      if (done) return
+      const shown = ora({ text: current(), stream: process.stderr, discardStdin: false }).start()
+      refresher = setInterval(() => {
+        shown.text = current()
+      }, REFRESH_MS)
+      spinner = shown
     }, PROGRESS_AFTER_MS)
     timer.unref()
     try {
@@ -114,6 +122,7 @@ export class Output {
     } finally {
       done = true
       clearTimeout(timer)
+      clearInterval(refresher)
       spinner?.stop()
     }
   }

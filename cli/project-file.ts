@@ -15,7 +15,41 @@ export const tcpPort = z
   .min(0, 'must be a number from 0 to 65535')
   .max(65535, 'must be a number from 0 to 65535')
 
-const service = z.union([z.boolean(), z.strictObject({ adapter: z.string().min(1, 'must not be empty').optional() })])
+const adapter = z
+  .string()
+  .min(1, 'must not be empty')
+  .optional()
+  .describe('Module to use instead of ours: a path beginning with ./, or the name of a package.')
+const service = z.union([z.boolean(), z.strictObject({ adapter })])
+
+const fieldNames = z.array(z.string().min(1, 'must not be empty'))
+const positive = (most: number) =>
+  z
+    .int(`must be a whole number from 1 to ${most}`)
+    .min(1, `must be a whole number from 1 to ${most}`)
+    .max(most, `must be a whole number from 1 to ${most}`)
+const search = z.union([
+  z.boolean(),
+  z.strictObject({
+    adapter,
+    fields: fieldNames.optional().describe('Members that are searched, for the index that --search creates.'),
+    storeFields: fieldNames.optional().describe('Members that come back with a match.'),
+  }),
+])
+const queue = z.union([
+  z.boolean(),
+  z.strictObject({
+    adapter,
+    target: z
+      .url({ protocol: /^https?$/, error: 'must be an http or https address' })
+      .optional()
+      .describe('Where jobs are sent, for the queue that --queue creates.'),
+    secret: z.string().max(100, 'must have at most 100 characters').optional().describe('What jobs are signed with.'),
+    concurrency: positive(1000).optional().describe('How many jobs of one queue are sent at the same time.'),
+    attempts: positive(100).optional().describe('How often a job is sent before it counts as failed.'),
+    timeout_ms: positive(86_400_000).optional().describe('How long the target may take to answer.'),
+  }),
+])
 
 export const projectFile = z.strictObject({
   name: sandboxName.optional().describe('Name of the sandbox. Default: directory name and a hash of its path.'),
@@ -40,11 +74,11 @@ export const projectFile = z.strictObject({
       data: service.optional(),
       cache: service.optional(),
       storage: service.optional(),
-      search: service.optional(),
-      queue: service.optional(),
+      search: search.optional(),
+      queue: queue.optional(),
     })
     .optional()
-    .describe('false leaves a service out; adapter names a module to use instead of ours. Default: all run.'),
+    .describe('false leaves a service out. Default: all run.'),
   log_requests: z.boolean().optional().describe('Log every request, not only failed and slow ones.'),
 })
 

@@ -6,9 +6,9 @@ import type { ServiceName } from '../server/services.ts'
 import type { Context } from './command.ts'
 import { AVAILABLE, KINDS, parseKinds, type Resolved, resolveConfig } from './config.ts'
 import { confirm } from './confirm.ts'
-import { acquireLock } from './lock.ts'
 import { inspect, purgeRunning } from './running.ts'
 import { stateFiles } from './state.ts'
+import { busy, withStoppedServices } from './stopped-services.ts'
 import { emptiedLine } from './summary.ts'
 
 export async function purgeServices({ args, flags, output, env, cwd }: Context): Promise<number> {
@@ -59,30 +59,10 @@ async function purgeStopped(
   kinds: readonly ServiceName[] | undefined,
   domain: string | undefined,
 ): Promise<Emptied[]> {
-  const files = stateFiles(resolved.config.stateDirectory)
   // Nothing was ever kept here: there is nothing to empty, and nothing to make.
-  if (!existsSync(files.data)) return []
-  using lock = acquireLock(files.lock)
-  if (!lock) throw busy()
-  const { closeServices, openServices } = await import('./wire.ts')
+  if (!existsSync(stateFiles(resolved.config.stateDirectory).data)) return []
   const { purge } = await import('../server/purge.ts')
-  const all = Object.fromEntries(AVAILABLE.map((kind) => [kind, {}]))
-  const services = await openServices({
-    ...resolved.config,
-    services: { ...all, ...resolved.config.services },
-    dataDirectory: files.data,
-  })
-  try {
-    return await purge(services, { kinds, domain })
-  } finally {
-    await closeServices(services)
-  }
-}
-
-function busy(): HyperError {
-  return new HyperError('NOT_READY', 'the sandbox is just starting or stopping', {
-    hint: 'Try again in a moment, or after: hyper-sandbox wait',
-  })
+  return await withStoppedServices(resolved, (services) => purge(services, { kinds, domain }))
 }
 
 function inOrder(emptied: readonly Emptied[]): Emptied[] {

@@ -1,20 +1,20 @@
-/** Reads the project file and the `.local.yaml` beside it: mistakes are named with file and line. */
+/** Reads the project file and the `.local.yaml` beside it: `${VARIABLES}` filled in, mistakes named with file and line. */
 import { existsSync, readFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { type Document, isMap, LineCounter, parseDocument } from 'yaml'
-import type { z } from 'zod'
+import * as z from 'zod'
 import { HyperError } from '../server/error.ts'
 import { type ProjectFile, projectFile } from './project-file.ts'
 import { didYouMean } from './suggest.ts'
 
 /** What is in the file, with `.local.yaml` merged over it member by member. @throws CONFIG_INVALID with file and line */
-export function readProjectFile(file: string): ProjectFile {
+export function readProjectFile(file: string, env: NodeJS.ProcessEnv): ProjectFile {
   const local = file.replace(/(\.ya?ml)?$/, '.local.yaml')
-  const base = readOne(file)
-  return existsSync(local) ? (merge(base, readOne(local)) as ProjectFile) : base
+  const base = readOne(file, env)
+  return existsSync(local) ? (merge(base, readOne(local, env)) as ProjectFile) : base
 }
 
-function readOne(file: string): ProjectFile {
+function readOne(file: string, env: NodeJS.ProcessEnv): ProjectFile {
   const lines = new LineCounter()
   const text = readFileSync(file, 'utf8')
   const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true })
@@ -23,7 +23,7 @@ function readOne(file: string): ProjectFile {
     const [what = ''] = broken.message.split(' at line ')
     throw invalid(file, lines.linePos(broken.pos[0]).line, what)
   }
-  const value = document.toJS() as unknown
+  const value = filledIn(document.toJS(), env, [], (path, what) => invalid(file, lineOf(document, lines, path), what))
   if (value === null) return {}
   const parsed = projectFile.safeParse(value)
   if (parsed.success) return parsed.data
@@ -31,16 +31,34 @@ function readOne(file: string): ProjectFile {
   throw explain(file, document, lines, issue as z.core.$ZodIssue)
 }
 
+/** A copy with each `${NAME}` in its strings replaced by that variable; `$${` stands for `${` itself, as in Compose. */
+function filledIn(
+  value: unknown,
+  env: NodeJS.ProcessEnv,
+  path: readonly PropertyKey[],
+  mistake: (path: readonly PropertyKey[], what: string) => HyperError,
+): unknown {
+  if (typeof value === 'string') {
+    return value.replace(/\$\$\{|\$\{([^}]*)\}/g, (found, name?: string) => {
+      if (name === undefined) return '${'
+      const filling = Object.hasOwn(env, name) ? env[name] : undefined
+      if (filling === undefined) throw mistake(path, `${spell(path)} names the variable ${found}, which is not set`)
+      return filling
+    })
+  }
+  const inside = (inner: unknown, key: PropertyKey) => filledIn(inner, env, [...path, key], mistake)
+  if (Array.isArray(value)) return value.map(inside)
+  if (!isPlain(value)) return value
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, inside(inner, key)]))
+}
+
 function explain(file: string, document: Document, lines: LineCounter, issue: z.core.$ZodIssue): HyperError {
   // A service's union: what is wrong with its object form says more than "neither".
   if (issue.code === 'invalid_union') {
-    const inner = issue.errors.flat().find((alternative) => alternative.code === 'unrecognized_keys')
+    const inner = issue.errors.flat().find(({ code, path }) => code === 'unrecognized_keys' || path.length > 0)
     if (inner) return explain(file, document, lines, { ...inner, path: [...issue.path, ...inner.path] })
-    return invalid(
-      file,
-      lineOf(document, lines, issue.path),
-      `${spell(issue.path)} must be true, false or { adapter: … }`,
-    )
+    const forms = formsOf(schemaAt(issue.path))
+    return invalid(file, lineOf(document, lines, issue.path), `${spell(issue.path)} must be ${forms}`)
   }
   if (issue.code === 'unrecognized_keys') {
     const [key = ''] = issue.keys
@@ -80,12 +98,39 @@ function lineOf(document: Document, lines: LineCounter, path: readonly PropertyK
   return lines.linePos(offset).line
 }
 
+/** The keys that may stand below `path`. */
 function keysAt(path: readonly PropertyKey[]): string[] {
-  const [section, member] = path
-  if (section === undefined) return Object.keys(projectFile.shape)
-  if (member !== undefined) return ['adapter']
-  const inner = section === 'listen' ? projectFile.shape.listen : projectFile.shape.services
-  return Object.keys(inner.unwrap().shape)
+  return Object.keys(objectIn(schemaAt(path))?.shape ?? {})
+}
+
+function schemaAt(path: readonly PropertyKey[]): z.core.$ZodType | undefined {
+  let schema: z.core.$ZodType | undefined = projectFile
+  for (const key of path) schema = objectIn(schema)?.shape[String(key)]
+  return schema
+}
+
+/** The object form of what may be absent or something else as well. */
+function objectIn(schema: z.core.$ZodType | undefined): z.ZodObject | undefined {
+  return optionsOf(schema).find((option) => option instanceof z.ZodObject)
+}
+
+function optionsOf(schema: z.core.$ZodType | undefined): z.core.$ZodType[] {
+  if (schema instanceof z.ZodOptional) return optionsOf(schema.unwrap())
+  if (schema instanceof z.ZodUnion) return schema.options.flatMap(optionsOf)
+  return schema ? [schema] : []
+}
+
+/** Such as `true, false or { adapter: … }`. */
+function formsOf(schema: z.core.$ZodType | undefined): string {
+  const forms = optionsOf(schema).flatMap((option) => {
+    if (option instanceof z.ZodObject)
+      return `{ ${Object.keys(option.shape)
+        .map((key) => `${key}: …`)
+        .join(', ')} }`
+    if (option instanceof z.ZodLiteral) return [...option.values].map(String)
+    return option instanceof z.ZodBoolean ? ['true', 'false'] : []
+  })
+  return `${forms.slice(0, -1).join(', ')} or ${forms.at(-1)}`
 }
 
 function invalid(file: string, line: number, what: string): HyperError {

@@ -26,7 +26,9 @@ export async function reportRunning(
     ),
   )
   if (run === 'gone') return 'gone'
-  const absent = [...resolved.create, ...resolved.purge].find((kind) => !run.services.includes(kind))
+  const absent = [...resolved.create, ...resolved.uncreated, ...resolved.purge].find(
+    (kind) => !run.services.includes(kind),
+  )
   if (absent) {
     throw new HyperError('SERVICE_NOT_STARTED', `this sandbox runs already, without ${absent}`, {
       hint: `Stop it with: hyper-sandbox down; then start it with --${[...run.services, absent].join(' --')}`,
@@ -41,11 +43,11 @@ export async function reportRunning(
 
   const emptied =
     resolved.purge.length > 0 ? await purgeRunning(run, stateDirectory, { kinds: resolved.purge, domain }) : []
-  await createInRunning(run, resolved.create, domain)
+  await createInRunning(run, resolved.config, resolved.create)
   const here: Run = { ...run, domain }
-  const text = summaryOf(output, here, { cwd, emptied, created: resolved.create })
+  const text = summaryOf(output, here, { ...resolved, cwd, emptied })
   output.report(
-    { ...describeRun(here, emptied), alreadyRunning: true },
+    { ...describeRun(here, { ...resolved, emptied }), alreadyRunning: true },
     `${text}\n  already running, process ${run.pid}; stop it with: hyper-sandbox down\n`,
   )
   return 0

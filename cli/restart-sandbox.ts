@@ -36,7 +36,10 @@ export async function restartSandbox(context: Context): Promise<number> {
   const started = await startDetached(context, resolved, again, timeoutMs)
   if (started === 'taken') throw new HyperError('NOT_READY', 'another start of this sandbox came between')
   const { run, emptied } = started
-  const text = summaryOf(output, run, { cwd, emptied, created: resolved.create })
-  output.report(describeRun(run, emptied), `${text}\n  restarted in the background, process ${run.pid}\n`)
+  const text = summaryOf(output, run, { ...resolved, cwd, emptied })
+  output.report(
+    describeRun(run, { ...resolved, emptied }),
+    `${text}\n  restarted in the background, process ${run.pid}\n`,
+  )
   return 0
 }

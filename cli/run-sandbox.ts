@@ -99,7 +99,7 @@ async function start(
   const prepare = async (services: Services) => {
     // Once, though a port that is taken makes us start twice.
     emptied ??= resolved.purge.length > 0 ? await purge(services, { kinds: resolved.purge, domain }) : []
-    await createServices(services, domain, resolved.create)
+    await createServices(services, domain, config.services, resolved.create)
   }
   const sandbox = await startOnPort(config, resolved.lastTcpPort, (chosen) =>
     startSandbox(chosen, { ...options, prepare }),

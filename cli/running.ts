@@ -3,7 +3,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { HyperError } from '../server/error.ts'
 import type { Emptied } from '../server/purge.ts'
 import type { ServiceName } from '../server/services.ts'
+import type { ImportRequest, ImportResult } from './import/import-directory.ts'
 import { isLocked } from './lock.ts'
+import { creationOf, type ServiceConfigs } from './service-config.ts'
 import { type Run, readRun, readToken, stateFiles } from './state.ts'
 
 /** `starting`: alive, not answering yet. A run is what its process wrote; only the lock proves that it lives. */
@@ -14,7 +16,7 @@ export type Running =
 
 const POLL_MS = 25
 const ANSWER_MS = 2_000
-const PURGE_MS = 300_000
+const WORK_MS = 300_000
 
 export function inspect(stateDirectory: string): Running {
   if (!isLocked(stateFiles(stateDirectory).lock)) return { state: 'stopped' }
@@ -75,8 +77,17 @@ export async function purgeRunning(
   stateDirectory: string,
   request: { kinds?: readonly ServiceName[] | undefined; domain?: string | undefined; all?: true },
 ): Promise<Emptied[]> {
-  const answer = (await control(run, stateDirectory, '/_sandbox/purge', request, PURGE_MS)) as { emptied: Emptied[] }
+  const answer = (await control(run, stateDirectory, '/_sandbox/purge', request, WORK_MS)) as { emptied: Emptied[] }
   return answer.emptied
+}
+
+/** @param request its directory is absolute */
+export async function importIntoRunning(
+  run: Run,
+  stateDirectory: string,
+  request: ImportRequest,
+): Promise<ImportResult> {
+  return (await control(run, stateDirectory, '/_sandbox/import', request, WORK_MS)) as ImportResult
 }
 
 /** Asks it to stop; resolves when it said yes. */
@@ -84,10 +95,19 @@ export async function shutdownRunning(run: Run, stateDirectory: string): Promise
   await control(run, stateDirectory, '/_sandbox/shutdown', {}, ANSWER_MS)
 }
 
-/** Creates the services in the domain through the public API; one that exists is fine. */
-export async function createInRunning(run: Run, kinds: readonly ServiceName[], domain: string): Promise<void> {
+/** Creates the services in the domain through the public API, with what the project file says; one that exists is fine. */
+export async function createInRunning(
+  run: Run,
+  { domain, services }: { domain: string; services: ServiceConfigs },
+  kinds: readonly ServiceName[],
+): Promise<void> {
   for (const kind of kinds) {
-    const response = await send(run, `/${kind}/${domain}`, { method: 'PUT', signal: AbortSignal.timeout(ANSWER_MS) })
+    const response = await send(run, `/${kind}/${domain}`, {
+      method: 'PUT',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(creationOf(kind, services)),
+      signal: AbortSignal.timeout(ANSWER_MS),
+    })
     if (!response.ok && response.status !== 409) throw await refused(response, `cannot create ${kind} '${domain}'`)
   }
 }

@@ -8,12 +8,15 @@ import { HyperError } from '../server/error.ts'
 import { purge } from '../server/purge.ts'
 import type { ServiceName, Services } from '../server/services.ts'
 import { createServices } from './create-services.ts'
-import type { ServiceConfig } from './service-config.ts'
+import type { QueueConfig, SearchConfig, ServiceConfig, ServiceConfigs } from './service-config.ts'
 import { AVAILABLE, type RunningSandbox, startSandbox } from './wire.ts'
 
 export interface CreateSandboxOptions {
-  /** Which services run, and are created in the domain; `{ adapter }` plugs in another one. @default all there are */
-  services?: readonly ServiceName[] | Partial<Record<ServiceName, boolean | ServiceConfig>>
+  /**
+   * Which services run, and are created in the domain: search only with `{ fields }`, queue only with `{ target }`.
+   * `{ adapter }` plugs in another one. @default all
+   */
+  services?: readonly ServiceName[] | { [S in ServiceName]?: boolean | NonNullable<ServiceConfigs[S]> }
   /** @default 'test' */
   domain?: string
   /** 0 takes a free one. @default 0 */
@@ -45,16 +48,17 @@ export interface Sandbox extends AsyncDisposable {
  * @throws HyperError USAGE for a service that does not exist, ADDRESS_IN_USE
  */
 export async function createSandbox(options: CreateSandboxOptions = {}): Promise<Sandbox> {
-  return start(options, (services, domain) => createServices(services, domain))
+  const configs = chosenServices(options.services)
+  return start(options, configs, (services, domain) => createServices(services, domain, configs))
 }
 
 /** @param prepare what to do before the sandbox is handed out; when it fails, everything is closed again */
 async function start(
-  options: CreateSandboxOptions,
+  options: Omit<CreateSandboxOptions, 'services'>,
+  services: ServiceConfigs,
   prepare: (services: Services, domain: string) => Promise<void>,
 ): Promise<Sandbox> {
   const domain = options.domain ?? 'test'
-  const services = chosenServices(options.services)
   const temporary = options.directory === undefined
   const directory = options.directory ? resolve(options.directory) : await mkdtemp(join(tmpdir(), 'hyper-sandbox-'))
   let running: RunningSandbox | undefined
@@ -125,20 +129,21 @@ export async function main(options: MainOptions = {}): Promise<Sandbox> {
       port: options.port ?? Number.parseInt(process.env.PORT ?? '6363', 10),
       directory: options.directory ?? join('.hyper-sandbox', 'data'),
     },
+    chosenServices(undefined),
     async (opened, domain) => {
       for (const [kind, create] of Object.entries(services) as [ServiceName, boolean][]) {
         if (purged[kind]) await purge(opened, { kinds: [kind], domain })
-        if (create) await createServices(opened, domain, [kind])
+        if (create) await createServices(opened, domain, {}, [kind])
       }
     },
   )
 }
 
-function chosenServices(chosen: CreateSandboxOptions['services']): Partial<Record<ServiceName, ServiceConfig>> {
-  const entries: [string, boolean | ServiceConfig][] = Array.isArray(chosen)
+function chosenServices(chosen: CreateSandboxOptions['services']): ServiceConfigs {
+  const entries: [string, boolean | ServiceConfig | SearchConfig | QueueConfig][] = Array.isArray(chosen)
     ? chosen.map((name) => [name, true])
     : Object.entries(chosen ?? Object.fromEntries(AVAILABLE.map((name) => [name, true])))
-  const services: Partial<Record<ServiceName, ServiceConfig>> = {}
+  const services: ServiceConfigs = {}
   for (const [name, config] of entries) {
     if (!(AVAILABLE as readonly string[]).includes(name)) {
       throw new HyperError('USAGE', `there is no service '${name}' in this version`, {

@@ -2,6 +2,7 @@ import { stringify } from 'yaml'
 import type { Context } from './command.ts'
 import { resolveConfig } from './config.ts'
 import { projectFileSchema } from './project-file.ts'
+import type { ServiceConfigs } from './service-config.ts'
 
 /** What `up` would run; or, asked so, what a project file may say. */
 export async function showConfig({ flags, output, env, cwd }: Context): Promise<number> {
@@ -20,7 +21,7 @@ export async function showConfig({ flags, output, env, cwd }: Context): Promise<
     stateDirectory,
     engine,
     domain,
-    services,
+    services: withoutSecrets(services),
     listen: {
       host: listen.host,
       port: listen.tcpPort,
@@ -30,8 +31,15 @@ export async function showConfig({ flags, output, env, cwd }: Context): Promise<
     log_requests: logRequests,
     ephemeral: resolved.ephemeral,
     create: resolved.create,
+    uncreated: resolved.uncreated,
     purge: resolved.purge,
   }
   output.answer(shown, stringify(shown))
   return 0
+}
+
+/** The queue's secret is nobody's business here. */
+function withoutSecrets({ queue, ...services }: ServiceConfigs): object {
+  if (!queue) return services
+  return { ...services, queue: queue.secret === undefined ? queue : { ...queue, secret: '(set)' } }
 }

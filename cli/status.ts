@@ -21,7 +21,7 @@ export async function statusOf(project: Project) {
       return [kind, ready?.services[kind]?.ok ? 'ready' : 'unavailable']
     }),
   )
-  const { emptied: _, ...described } = describeRun(run)
+  const described = describeRun(run)
   return { running: true as const, state: found.state, ...where, ...described, ready: ready?.ok ?? false, services }
 }
 

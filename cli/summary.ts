@@ -2,13 +2,25 @@
 import { homedir } from 'node:os'
 import { relative, sep } from 'node:path'
 import type { Emptied } from '../server/purge.ts'
+import type { ServiceName } from '../server/services.ts'
 import { columns, type Output } from './output.ts'
 import type { Run } from './state.ts'
 
+/** What was done besides starting it. */
+export interface Effects {
+  emptied: readonly Emptied[]
+  create: readonly ServiceName[]
+  /** Asked for, but their creation takes what only the user knows. */
+  uncreated: readonly ServiceName[]
+}
+
 /** What `--json` tells of a run. */
-export function describeRun(run: Run, emptied: readonly Emptied[] = []) {
+export function describeRun(run: Run, effects?: Effects) {
   const { phase, arguments: line, host, tcpPort, ...told } = run
-  return { ...told, connectionString: connectionString(run), address: { host, tcpPort }, emptied }
+  const described = { ...told, connectionString: connectionString(run), address: { host, tcpPort } }
+  if (!effects) return described
+  const createWith = Object.fromEntries(effects.uncreated.map((kind) => [kind, creatingCall(run, kind)]))
+  return { ...described, emptied: effects.emptied, created: effects.create, createWith }
 }
 
 /** What hyper-connect takes. */
@@ -16,38 +28,72 @@ export function connectionString(run: Pick<Run, 'url' | 'domain'>): string {
   return `${run.url}/${run.domain}`
 }
 
-export function summaryOf(
-  output: Output,
-  run: Run,
-  facts: { cwd: string; emptied?: readonly Emptied[]; created?: readonly string[] },
-): string {
+export function summaryOf(output: Output, run: Run, effects: Effects & { cwd: string }): string {
   const { url, domain, services } = run
+  const { create, uncreated, emptied, cwd } = effects
   const rows = services.map((service) => [service, `${url}/${service}/${domain}`])
   const about = [
     ['connect', `HYPER=${connectionString(run)}`],
-    ['stored', run.ephemeral ? 'in a temporary directory, gone at the end' : shortPath(run.dataDirectory, facts.cwd)],
-    ['try', example(run, facts.created ?? [])],
+    ['stored', run.ephemeral ? 'in a temporary directory, gone at the end' : shortPath(run.dataDirectory, cwd)],
+    ...(uncreated.length === 0 || create.length > 0 ? [['try', example(run, create)]] : []),
+    ...uncreated.map((kind) => ['create', creatingCall(run, kind)]),
   ]
   const table = columns(
     [...rows, ...about].map(([label = '', text = '']) => [output.style('bold', label.padEnd(8)), text]),
   )
-  const purged = (facts.emptied ?? []).map((one) => `  ${emptiedLine(one)}\n`).join('')
+  const purged = emptied.map((one) => `  ${emptiedLine(one)}\n`).join('')
   const title = `${output.style('green', 'hyper-sandbox')} ${run.version}, ${run.name}, engine ${run.engine}`
   return `\n  ${title}\n\n${indent(table)}\n${purged === '' ? '' : `\n${purged}`}`
 }
 
+const CONTENT: Record<ServiceName, [one: string, many: string]> = {
+  data: ['document', 'documents'],
+  cache: ['key', 'keys'],
+  storage: ['object', 'objects'],
+  search: ['document', 'documents'],
+  queue: ['job', 'jobs'],
+}
+
 export function emptiedLine({ service, domain, count }: Emptied): string {
-  const [one, many] = service === 'data' ? ['document', 'documents'] : ['key', 'keys']
-  return `${service} '${domain}' emptied: ${count} ${count === 1 ? one : many}`
+  return `${service} '${domain}' emptied: ${contentOf(service, count)}`
+}
+
+/** Such as `2 keys`. */
+export function contentOf(service: ServiceName, count: number): string {
+  const [one, many] = CONTENT[service]
+  return `${count} ${count === 1 ? one : many}`
+}
+
+const CREATION: Partial<Record<ServiceName, object>> = {
+  search: { fields: ['title'] },
+  queue: { target: 'http://127.0.0.1:3000/jobs' },
+}
+
+const USE: Record<ServiceName, { path?: string; body: string }> = {
+  data: { body: '{"_id":"hello","n":1}' },
+  cache: { body: '{"key":"hello","value":{"n":1}}' },
+  storage: { path: '/hello.txt', body: 'hello' },
+  search: { body: '{"key":"hello","doc":{"title":"hello"}}' },
+  queue: { body: '{"hello":1}' },
 }
 
 /** A line to paste that works as things stand. */
-function example({ url, domain, services }: Run, created: readonly string[]): string {
-  const service = created[0] ?? services[0] ?? 'data'
-  if (created.length === 0) return `curl -X PUT ${url}/${service}/${domain}`
-  const body = service === 'cache' ? '{"key":"hello","value":{"n":1}}' : '{"_id":"hello","n":1}'
-  return `curl ${url}/${service}/${domain} \\\n            -d '${body}'`
+function example(run: Run, created: readonly ServiceName[]): string {
+  const [service = run.services[0] ?? 'data'] = created
+  if (created.length === 0) return creatingCall(run, service)
+  const { path = '', body } = USE[service]
+  const type = service === 'storage' ? "-H 'content-type: text/plain' " : ''
+  return `curl ${run.url}/${service}/${run.domain}${path}${CONTINUED}${type}-d '${body}'`
 }
+
+/** The one call that creates a service; for search and queue with values to change. */
+function creatingCall({ url, domain }: Run, service: ServiceName): string {
+  const body = CREATION[service]
+  return `curl -X PUT ${url}/${service}/${domain}${body ? `${CONTINUED}-d '${JSON.stringify(body)}'` : ''}`
+}
+
+/** Goes on below, where the text of the table begins. */
+const CONTINUED = ` \\\n${' '.repeat(12)}`
 
 /** As short as it stays true: relative inside the working directory, `~` inside the home. */
 export function shortPath(path: string, cwd: string): string {

@@ -14,9 +14,9 @@ import { dataPort } from '../server/ports/data.ts'
 import { queuePort } from '../server/ports/queue.ts'
 import { searchPort } from '../server/ports/search.ts'
 import { storagePort } from '../server/ports/storage.ts'
-import type { ServiceName, Services } from '../server/services.ts'
+import type { Services } from '../server/services.ts'
 import { listen } from '../server/start.ts'
-import type { ServiceConfig } from './service-config.ts'
+import type { ServiceConfigs } from './service-config.ts'
 import { VERSION } from './version.ts'
 
 /** Everything a sandbox needs to know, resolved (design §7). */
@@ -29,7 +29,7 @@ export interface SandboxConfig {
   engine: 'embedded'
   domain: string
   /** The services that run. */
-  services: Partial<Record<ServiceName, ServiceConfig>>
+  services: ServiceConfigs
   listen: { host: string; tcpPort: number; allowedHosts: string[]; allowedOrigins: string[] }
   logRequests: boolean
   token: string
@@ -103,6 +103,10 @@ export async function startSandbox(config: SandboxConfig, options: StartOptions)
       allowedOrigins: config.listen.allowedOrigins,
       logRequests: config.logRequests,
       token: config.token,
+      importDirectory: async (request) => {
+        const { importDirectory } = await import('./import/import-directory.ts')
+        return await importDirectory(services, request, config.dataDirectory)
+      },
       prepared: prepared.promise,
       ...(options.onShutdown ? { onShutdown: options.onShutdown } : {}),
     })

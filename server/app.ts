@@ -17,7 +17,7 @@ import { GatewayResponse } from './response.ts'
 import { registerDocsRoutes } from './routes/docs.ts'
 import { registerHealthRoutes } from './routes/health.ts'
 import { notFound, registerHyperRoutes } from './routes/hyper.ts'
-import { registerSandboxRoutes } from './routes/sandbox.ts'
+import { type Control, registerSandboxRoutes } from './routes/sandbox.ts'
 import { registerSignedRoutes } from './routes/signed.ts'
 import type { Services } from './services.ts'
 import { createSigner } from './signed-url.ts'
@@ -41,6 +41,7 @@ export interface GatewayOptions {
   prepared?: Promise<void>
   /** Called when an admin asks the sandbox to stop. */
   onShutdown?: () => void
+  importDirectory?: Control['importDirectory']
 }
 
 /** Slower requests are logged. */
@@ -141,7 +142,7 @@ export function buildApp(options: GatewayOptions): FastifyInstance {
 
   registerHealthRoutes(app, services, { instance: options.instance, version: options.version })
   app.get('/metrics', async (_request, reply) => reply.type(metrics.contentType).send(await metrics.text()))
-  registerSandboxRoutes(app, services, { token, shutdown: onShutdown })
+  registerSandboxRoutes(app, services, { token, shutdown: onShutdown, importDirectory: options.importDirectory })
   registerDocsRoutes(app, options.version)
   const signer = createSigner(options.signingKey ?? randomBytes(32))
   registerHyperRoutes(app, services, signer)

@@ -55,6 +55,7 @@ export const CODES = {
   INTERNAL: { status: 500, exitCode: 1, category: 'system' }, // a defect; the log has the detail
 
   // Command line
+  SOURCE_INVALID: { status: 400, exitCode: 1, category: 'user' }, // what import was pointed at cannot be read
   USAGE: { status: 400, exitCode: 2, category: 'user' }, // unknown flag, verb or value
   CONFIRMATION_NEEDED: { status: 400, exitCode: 3, category: 'user' }, // destructive verb off a terminal without --yes
   ENGINE_UNAVAILABLE: { status: 503, exitCode: 4, category: 'system' },

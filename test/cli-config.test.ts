@@ -126,6 +126,21 @@ test('a wrong project file ends with 8 and names line and key', async () => {
       'services:\n  data:\n    adaptor: x',
       /yaml:3: unknown key 'services\.data\.adaptor' \(did you mean 'adapter'\?\)$/,
     ],
+    [
+      'services:\n  queue:\n    atempts: 2',
+      /yaml:3: unknown key 'services\.queue\.atempts' \(did you mean 'attempts'\?\)$/,
+    ],
+    ['services:\n  queue:\n    attempts: 0', /yaml:3: services\.queue\.attempts must be a whole number from 1 to 100$/],
+    [
+      'services: { queue: { target: "ftp://a/b" } }',
+      /yaml:1: services\.queue\.target must be an http or https address$/,
+    ],
+    ['services: { search: { fields: title } }', /yaml:1: services\.search\.fields must be array$/],
+    ['services: { search: 1 }', /search must be true, false or \{ adapter: …, fields: …, storeFields: … \}$/],
+    [
+      `services:\n  queue:\n    secret: "\${NO_SUCH}"`,
+      /yaml:3: services\.queue\.secret names the variable \$\{NO_SUCH\}, which is not set$/,
+    ],
     ['services:\n  data: "yes"', /yaml:2: services\.data must be true, false or \{ adapter: … \}$/],
     ['domain: Not Valid', /yaml:1: domain must be lowercase/],
     ['domain: 12', /yaml:1: domain must be string/],
@@ -158,6 +173,14 @@ test('a wrong project file ends with 8 and names line and key', async () => {
   const { error } = await project.json(['up'])
   assert.match(error?.message ?? '', /^hyper-sandbox\.local\.yaml:2: unknown key 'listen\.porto'/)
   assert.equal(project.hasState(), false)
+})
+
+test('variables of the environment are filled in', async () => {
+  await using project = new TestProject()
+  project.write('hyper-sandbox.yaml', `name: "\${PLACE}-\${KIND}"\ndomain: other\n`)
+  project.write('hyper-sandbox.local.yaml', `domain: \${KIND}\nlisten: { host: "$\${KIND}" }\n`)
+  const { name, domain, listen } = await config(project, [], { PLACE: 'shop', KIND: 'dev' })
+  assert.deepEqual([name, domain, listen.host], ['shop-dev', 'dev', `\${KIND}`])
 })
 
 test('a broken project file does not keep down, status and logs from working', async () => {

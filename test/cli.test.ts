@@ -1,7 +1,21 @@
 import assert from 'node:assert/strict'
 import { TestProject, test } from './helpers/cli.ts'
 
-const VERBS = ['up', 'down', 'restart', 'status', 'list', 'logs', 'wait', 'purge', 'env', 'open', 'config', 'version']
+const VERBS = [
+  'up',
+  'down',
+  'restart',
+  'status',
+  'list',
+  'logs',
+  'wait',
+  'purge',
+  'import',
+  'env',
+  'open',
+  'config',
+  'version',
+]
 
 test('without arguments it prints help and ends with 0', async () => {
   await using project = new TestProject()

@@ -5,8 +5,8 @@ export const RUN_FLAGS: readonly Flag[] = [
   { name: 'data', about: 'run the data service and create it in the domain' },
   { name: 'cache', about: 'run the cache service and create it in the domain' },
   { name: 'storage', about: 'run the storage service and create it in the domain' },
-  { name: 'search', about: 'run the search service' },
-  { name: 'queue', about: 'run the queue service' },
+  { name: 'search', about: 'run the search service; create it if services.search has fields' },
+  { name: 'queue', about: 'run the queue service; create it if services.queue has a target' },
   { name: 'domain', value: '<name>', about: 'domain to create them in (default: test)' },
   { name: 'purge', value: '[list]', about: 'empty the services that run, or those listed, first' },
   { name: 'only', value: '<list>', about: 'run only these services, create nothing' },
@@ -35,7 +35,8 @@ export const up: Command = {
   summary: 'start the sandbox of this project',
   about:
     'Starts the sandbox of this project, in the foreground until Ctrl-C. Service flags choose which services run and create ' +
-    'them in the domain; without any, all run and nothing is created. A sandbox that runs already is reported, not started again.',
+    'them in the domain; without any, all run and nothing is created. Search and queue are created when the project file says ' +
+    'with what (services.search.fields, services.queue.target); else the call that does it is shown. A sandbox that runs already is reported, not started again.',
   flags: [...RUN_FLAGS, ...DETACH_FLAGS, TIMEOUT_FLAG, JSON_FLAG],
   examples: [
     ['up --data --cache', 'Data and cache, created in the domain test, on 127.0.0.1:6363.'],

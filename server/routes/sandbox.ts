@@ -1,4 +1,4 @@
-/** What the command line asks of a running sandbox: empty services, stop (design §§6, 11). */
+/** What the command line asks of a running sandbox: empty services, fill them from a directory, stop (design §§6, 11). */
 import { timingSafeEqual } from 'node:crypto'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import * as z from 'zod'
@@ -24,11 +24,20 @@ const purgeRequest = z
     params: { code: 'INVALID_ARGUMENTS' },
   })
 
-export function registerSandboxRoutes(
-  app: FastifyInstance,
-  services: Services,
-  control: { token: string; shutdown(): void },
-): void {
+const importRequest = z.object({
+  directory: z.string(),
+  kinds: z.array(z.enum(SERVICE_NAMES)).optional(),
+  domain: z.string().optional(),
+})
+
+export interface Control {
+  token: string
+  shutdown(): void
+  /** Brings in what another server left in a directory of this machine. Absent: there is no such route. */
+  importDirectory?: ((request: z.infer<typeof importRequest>) => Promise<object>) | undefined
+}
+
+export function registerSandboxRoutes(app: FastifyInstance, services: Services, control: Control): void {
   const onRequest = async (request: FastifyRequest) => admit(request, control.token)
 
   app.post('/_sandbox/purge', { onRequest }, async (request, reply) => {
@@ -39,6 +48,18 @@ export function registerSandboxRoutes(
     return sendJson(request, reply, 200, JSON.stringify({ ok: true, emptied }))
   })
 
+  const { importDirectory } = control
+  if (importDirectory) {
+    // Whoever may name a directory reads what this process can read: being on this machine is not enough.
+    const byToken = async (request: FastifyRequest) => admitBearer(request, control.token)
+    app.post('/_sandbox/import', { onRequest: byToken }, async (request, reply) => {
+      const body = await readJsonBody(request.raw, MAX_BODY_BYTES)
+      const parsed = importRequest.safeParse(body)
+      if (!parsed.success) throw invalidArguments(parsed.error, body)
+      return sendJson(request, reply, 200, JSON.stringify({ ok: true, ...(await importDirectory(parsed.data)) }))
+    })
+  }
+
   app.post('/_sandbox/shutdown', { onRequest }, async (request, reply) => {
     reply.raw.once('finish', control.shutdown)
     return sendJson(request, reply, 200, '{"ok":true}')
@@ -48,9 +69,13 @@ export function registerSandboxRoutes(
 /** A loopback peer that nobody forwarded and no web page sent, or the bearer of the sandbox's token. */
 function admit(request: FastifyRequest, token: string): void {
   const { headers } = request
-  if (isSame(headers.authorization ?? '', `Bearer ${token}`)) return
   const forwarded = FORWARDING_HEADERS.some((name) => headers[name] !== undefined)
   if (!forwarded && headers.origin === undefined && isLoopback(request.socket.remoteAddress)) return
+  admitBearer(request, token)
+}
+
+function admitBearer({ headers }: FastifyRequest, token: string): void {
+  if (isSame(headers.authorization ?? '', `Bearer ${token}`)) return
   throw new HyperError('TOKEN_REQUIRED', "this needs the sandbox's token: send 'Authorization: Bearer <token>'")
 }
 

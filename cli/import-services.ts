@@ -1,0 +1,53 @@
+/** `import`: by the running sandbox, or into the files of a stopped one while holding its lock. */
+import { resolve } from 'node:path'
+import type { Context } from './command.ts'
+import { KINDS, parseKinds, resolveConfig } from './config.ts'
+import { Flags, type FlagValue } from './flags.ts'
+import { type ImportRequest, importDirectory } from './import/import-directory.ts'
+import { type Imported, ImportReport } from './import/report.ts'
+import { findNanoDirectory } from './import/source.ts'
+import { columns } from './output.ts'
+import { importIntoRunning, inspect } from './running.ts'
+import { makeStateDirectory } from './state.ts'
+import { busy, withStoppedServices } from './stopped-services.ts'
+
+export async function importServices({ args, flags, output, env, cwd }: Context): Promise<number> {
+  const only = flags.text('only')
+  const request: ImportRequest = {
+    directory: findNanoDirectory(resolve(cwd, args[0] ?? '')).path,
+    kinds: only === undefined ? undefined : parseKinds(only, flags.spelled('only')),
+    domain: flags.text('domain'),
+  }
+  // --only and --domain choose from the directory here, not what the sandbox runs.
+  const project = new Map<string, FlagValue>()
+  if (flags.has('config')) project.set('config', flags.text('config') ?? '')
+  const resolved = await resolveConfig({ flags: new Flags(project, [], {}), env, cwd })
+  const { stateDirectory } = resolved.config
+  const found = inspect(stateDirectory)
+  if (found.state === 'starting') throw busy()
+
+  const report = new ImportReport()
+  const importStopped = async () => {
+    makeStateDirectory(stateDirectory)
+    return await withStoppedServices(resolved, (services, dataDirectory) =>
+      importDirectory(services, request, dataDirectory, report),
+    )
+  }
+  const { imported, warnings } = await output.progress(
+    () => (report.total === 0 ? 'importing' : `importing: ${report.total} so far`),
+    found.state === 'running' ? importIntoRunning(found.run, stateDirectory, request) : importStopped(),
+  )
+  for (const warning of warnings) output.warn(warning)
+  output.answer({ directory: request.directory, imported }, tableOf(imported))
+  return 0
+}
+
+function tableOf(imported: readonly Imported[]): string {
+  if (imported.length === 0) return 'nothing was imported'
+  const head = ['service', 'domain', 'imported', 'there already', 'expired', 'left out']
+  const rows = KINDS.flatMap((kind) => imported.filter(({ service }) => service === kind)).map((one) => [
+    ...[one.service, one.domain],
+    ...[one.imported, one.existing, one.expired, one.refused].map(String),
+  ])
+  return columns([head, ...rows])
+}

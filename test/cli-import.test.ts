@@ -1,0 +1,145 @@
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { rmSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { TestProject, test } from './helpers/cli.ts'
+import { fingerprint, nanoCache, nanoFiles } from './helpers/nano-directory.ts'
+
+const HOUR_MS = 3_600_000
+
+function json(url: string): Promise<unknown> {
+  return fetch(url).then((response) => response.json())
+}
+
+test('cache: stores and keys come in, with the time they have left; the source stays as it is', async () => {
+  await using project = new TestProject()
+  const source = project.file('__hyper__')
+  nanoCache(source, {
+    shop: [
+      { key: 'kept', value: '{"n":1}' },
+      { key: 'kept', value: '{"n":"never read by hyper nano"}' },
+      { key: 'hour', value: '{"n":2}', ttl: 2 * HOUR_MS, at: Date.now() - HOUR_MS },
+      { key: 'null', value: '{"n":3}', ttl: null },
+      { key: 'over', value: '{"n":4}', ttl: HOUR_MS, at: Date.now() - 2 * HOUR_MS },
+      { key: 'a.b', value: '{"n":5}' },
+      { key: 'broken', value: '{"n":' },
+    ],
+    empty: [],
+  })
+  const before = fingerprint(source)
+  const { code, data, envelope } = await project.json(['import', '__hyper__'])
+  assert.equal(code, 0)
+  assert.deepEqual(data.imported, [
+    { service: 'cache', domain: 'empty', imported: 0, existing: 0, expired: 0, refused: 0 },
+    { service: 'cache', domain: 'shop', imported: 3, existing: 1, expired: 1, refused: 2 },
+  ])
+  assert.match(envelope.warnings.join(), /^cache 'shop': 2 keys left out: .*'a\.b' \(key is not valid\)/)
+  assert.deepEqual(fingerprint(source), before)
+  const { url } = await project.up()
+  assert.deepEqual(await json(`${url}/cache/shop/kept`), { n: 1 })
+  assert.deepEqual(await json(`${url}/cache/shop/hour`), { n: 2 })
+  assert.deepEqual(await json(`${url}/cache/shop/null`), { n: 3 })
+  assert.equal((await fetch(`${url}/cache/shop/over`)).status, 404)
+  assert.equal((await fetch(`${url}/cache/empty`, { method: 'PUT' })).status, 409)
+  await project.down()
+})
+
+test('again, nothing is doubled or overwritten; also into a running sandbox', async () => {
+  await using project = new TestProject()
+  nanoCache(project.file('__hyper__'), {
+    shop: [{ key: 'a', value: '{"from":"nano"}' }],
+    other: [{ key: 'b', value: '{}' }],
+  })
+  const { url } = await project.up()
+  const first = await project.run(['import', '__hyper__', '--domain', 'shop'])
+  assert.equal(first.code, 0, first.stderr)
+  assert.match(first.stdout, /^service +domain +imported +there already +expired +left out\ncache +shop +1 +0 +0 +0\n$/)
+  assert.equal((await fetch(`${url}/cache/other/_query`)).status, 404)
+  await fetch(`${url}/cache/shop/a`, { method: 'PUT', body: '{"from":"here"}' })
+  const second = await project.json(['import', '__hyper__', '--only', 'cache'])
+  assert.deepEqual(
+    (second.data.imported as { domain: string; imported: number; existing: number }[]).map(
+      ({ domain, imported, existing }) => [domain, imported, existing],
+    ),
+    [
+      ['other', 1, 0],
+      ['shop', 0, 1],
+    ],
+  )
+  assert.deepEqual(await json(`${url}/cache/shop/a`), { from: 'here' })
+  await project.down()
+})
+
+test('a running sandbox imports for the bearer of its token only', async () => {
+  await using project = new TestProject()
+  const { url } = await project.up()
+  const reply = await fetch(`${url}/_sandbox/import`, { method: 'POST', body: '{"directory":"/"}' })
+  assert.equal(reply.status, 401)
+  await project.down()
+})
+
+test('a crash of hyper nano left a journal: what it holds counts, and the files stay as they are', async () => {
+  await using project = new TestProject()
+  const source = project.file('__hyper__')
+  nanoCache(source, { shop: [{ key: 'a', value: '{}' }] })
+  const crash = `const { DatabaseSync } = require('node:sqlite')
+    const db = new DatabaseSync(process.argv[1])
+    db.exec(process.argv[2])
+    process.kill(process.pid, 'SIGKILL')`
+  const insert = `INSERT INTO shop (key, value, ttl, timestmp) VALUES ('b', '{}', 0, '')`
+  const cases = [
+    [`PRAGMA journal_mode = WAL; ${insert}`, '-wal', 2],
+    // Enough pages that some reach the file before the commit that never comes.
+    [
+      `PRAGMA cache_size = 1; BEGIN; WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 9999)
+      INSERT INTO shop (key, value, ttl, timestmp) SELECT 'c' || i, '{}', 0, '' FROM n`,
+      '-journal',
+      1,
+    ],
+  ] as const
+  for (const [statements, journal, expected] of cases) {
+    rmSync(source, { recursive: true })
+    nanoCache(source, { shop: [{ key: 'a', value: '{}' }] })
+    spawnSync(process.execPath, ['--no-warnings', '-e', crash, join(source, 'cache.db'), statements])
+    assert.ok(statSync(join(source, `cache.db${journal}`)).size > 0)
+    const before = fingerprint(source)
+    const { data } = await project.json(['import', '__hyper__'])
+    const [{ imported, existing } = { imported: 0, existing: 0 }] = data.imported as {
+      imported: number
+      existing: number
+    }[]
+    assert.equal(imported + existing, expected, journal)
+    assert.deepEqual(fingerprint(source), before)
+  }
+})
+
+test("what is no directory of hyper nano's is refused, and nothing is made", async () => {
+  await using project = new TestProject()
+  nanoCache(project.file('old/__hyper__'), { shop: [] })
+  const cases: [string, RegExp, RegExp][] = [
+    ['none', /no directory .*none$/, /__hyper__/],
+    ['.', /no directory of hyper nano/, /__hyper__/],
+    ['old', /no directory of hyper nano/, /hyper-sandbox import .*old\/__hyper__/],
+  ]
+  for (const [directory, message, action] of cases) {
+    const { code, error } = await project.json(['import', directory])
+    assert.equal(code, 1)
+    assert.match(error?.message ?? '', message)
+    assert.match(error?.actions.join() ?? '', action)
+  }
+  const damaged = project.file('__hyper__')
+  nanoFiles(damaged, { 'cache.db': 'this is no database, but it is long enough to be taken for one'.repeat(20) })
+  const { code, error } = await project.json(['import', '__hyper__'])
+  assert.equal(code, 1)
+  assert.match(error?.message ?? '', /the cache database in .*__hyper__ cannot be read/)
+})
+
+test("MongoDB's files are named, with how to copy what they hold", async () => {
+  await using project = new TestProject()
+  nanoFiles(project.file('__hyper__'), { 'mongoms/data/WiredTiger': 'WiredTiger', 'mongoms/data/collection-0.wt': '' })
+  const { code, stdout, stderr } = await project.run(['import', '__hyper__'])
+  assert.equal(code, 0)
+  assert.equal(stdout, 'nothing was imported\n')
+  assert.match(stderr, /mongoms\/data holds MongoDB's own files.*PORT=6364 \.\/hyper-nano.*_bulk/)
+  assert.equal((await project.run(['import', '__hyper__', '--only', 'cache'])).stderr, '')
+})
