@@ -80,6 +80,15 @@ export function sendRaw(origin: string, bytes: string | Uint8Array, quietMs = 1_
   })
 }
 
+/** Says `bytes`, and is gone before anything can be answered. */
+export async function leaveAfter(origin: string, bytes: string | Uint8Array): Promise<void> {
+  const { hostname, port } = new URL(origin)
+  const socket = connect({ host: hostname.replace(/^\[|\]$/g, ''), port: Number(port || 80) })
+  socket.on('error', () => {})
+  await new Promise<void>((resolve) => socket.write(bytes, () => resolve()))
+  socket.destroy()
+}
+
 const JSON_TYPE = 'application/json; charset=utf-8'
 
 /** The reply is JSON of this status and exactly this body. */
