@@ -232,7 +232,7 @@ export const storageCases = [
     refuses(await domain.onStorage('GET', '/a%20b'), 404, NO_OBJECT)
     refuses(await domain.onStorage('GET', '/a'), 404, NO_OBJECT)
   }),
-  ...inBucket('hyper-api 1.5, 12.2 B14: malformed percent-encoding is 400', async (domain) => {
+  ...inBucket('hyper-api 1.5, 12.2 B14: malformed percent-encoding in an object’s name is 400', async (domain) => {
     for (const bad of ['%', '%zz', 'a/%2', '%E0%A4%A', '%ff', '%ed%a0%80']) {
       refuses(await upload(domain, bad, 'x'), 400)
       refuses(await domain.onStorage('GET', `/${bad}`), 400)
