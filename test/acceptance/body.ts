@@ -1,7 +1,7 @@
 /** hyper-api §1.6 with §12.2 B14 and §12.3.2–3: how request bodies are read. */
 import assert from 'node:assert/strict'
 import { deflateSync, gzipSync } from 'node:zlib'
-import { type Domain, inDomain } from './case.ts'
+import { type Domain, inDomain, inWholeDomain, MAPPINGS, NOBODY } from './case.ts'
 import { answers, refuses, send } from './http.ts'
 
 const JSON_TYPE = { 'content-type': 'application/json' }
@@ -18,7 +18,7 @@ function nested(depth: number): string {
 }
 
 /** Every route that reads a body, with one it would take. */
-function bodyRoutes({ data, cache }: Domain): [string, string, unknown][] {
+function bodyRoutes({ data, cache, search, queue }: Domain): [string, string, unknown][] {
   return [
     ['POST', data, { _id: 'x' }],
     ['PUT', `${data}/x`, {}],
@@ -27,6 +27,13 @@ function bodyRoutes({ data, cache }: Domain): [string, string, unknown][] {
     ['POST', `${data}/_bulk`, [{ _id: 'x' }]],
     ['POST', cache, { key: 'k', value: {} }],
     ['PUT', `${cache}/k`, {}],
+    ['PUT', `${search}1`, MAPPINGS],
+    ['POST', search, { key: 'k', doc: {} }],
+    ['PUT', `${search}/k`, {}],
+    ['POST', `${search}/_query`, { query: 'x' }],
+    ['POST', `${search}/_bulk`, [{ _id: 'x' }]],
+    ['PUT', `${queue}1`, { target: NOBODY }],
+    ['POST', queue, {}],
   ]
 }
 
@@ -64,26 +71,29 @@ export const bodyCases = [
     answers(await onData('PUT', '/b', { headers: JSON_TYPE, body: '' }), 200, { ok: true, id: 'b' })
     answers(await onData('PUT', '/c', { headers: JSON_TYPE, chunks: [] }), 200, { ok: true, id: 'c' })
   }),
-  ...inDomain('hyper-api 1.6, 12.2 B14: malformed JSON is 400 on every route that reads a body', async (domain) => {
-    for (const [method, url] of bodyRoutes(domain)) {
-      for (const body of [
-        '{bad',
-        '{"a":1',
-        ' ',
-        '\n',
-        '{}{}',
-        "{'a':1}",
-        '{"a":NaN}',
-        '{"a":1,}',
-        '\u0000',
-        '{"a":01}',
-      ]) {
-        refuses(await send(method, url, { headers: JSON_TYPE, body }), 400)
+  ...inWholeDomain(
+    'hyper-api 1.6, 12.2 B14: malformed JSON is 400 on every route that reads a body',
+    async (domain) => {
+      for (const [method, url] of bodyRoutes(domain)) {
+        for (const body of [
+          '{bad',
+          '{"a":1',
+          ' ',
+          '\n',
+          '{}{}',
+          "{'a':1}",
+          '{"a":NaN}',
+          '{"a":1,}',
+          '\u0000',
+          '{"a":01}',
+        ]) {
+          refuses(await send(method, url, { headers: JSON_TYPE, body }), 400)
+        }
       }
-    }
-    answers(await domain.onData('GET'), 200, { ok: true, docs: [] })
-  }),
-  ...inDomain('hyper-api 1.6, 12.2 B14: a scalar body is 400', async (domain) => {
+      answers(await domain.onData('GET'), 200, { ok: true, docs: [] })
+    },
+  ),
+  ...inWholeDomain('hyper-api 1.6, 12.2 B14: a scalar body is 400', async (domain) => {
     for (const [method, url] of bodyRoutes(domain)) {
       for (const body of ['"x"', '5', 'null', 'true']) {
         refuses(await send(method, url, { headers: JSON_TYPE, body }), 400)
@@ -171,16 +181,30 @@ export const bodyCases = [
       assert.equal((await onData('POST', '/_bulk', { headers: JSON_TYPE, body: sized(9 * MIB, true) })).status, 201)
     },
   ),
-  ...inDomain('hyper-api 1.6: 10 MiB is the limit of every other body, inclusive', async ({ onData, onCache }) => {
-    assert.equal((await onData('POST', '/_bulk', { headers: JSON_TYPE, body: sized(10 * MIB, true) })).status, 201)
-    answers(await onCache('PUT', '/k', { headers: JSON_TYPE, body: sized(10 * MIB) }), 200, { ok: true })
+  ...inWholeDomain('hyper-api 1.6: 10 MiB is the limit of every other body, inclusive', async (domain) => {
+    const { onData, onCache, onSearch, onQueue } = domain
+    const full = { headers: JSON_TYPE, body: sized(10 * MIB) }
+    const fullList = { headers: JSON_TYPE, body: sized(10 * MIB, true) }
+    assert.equal((await onData('POST', '/_bulk', fullList)).status, 201)
+    answers(await onCache('PUT', '/k', full), 200, { ok: true })
+    assert.equal((await onSearch('POST', '/_bulk', fullList)).status, 201)
+    answers(await onSearch('PUT', '/big', full), 200, { ok: true })
+    assert.equal((await onQueue('POST', '', full)).status, 201)
     const over = { headers: JSON_TYPE, body: sized(10 * MIB + 1) }
-    refuses(await onData('POST', '/_bulk', { headers: JSON_TYPE, body: sized(10 * MIB + 1, true) }), 413)
+    const overList = { headers: JSON_TYPE, body: sized(10 * MIB + 1, true) }
+    refuses(await onData('POST', '/_bulk', overList), 413)
     refuses(await onData('POST', '/_query', over), 413)
     refuses(await onData('POST', '/_index', over), 413)
     refuses(await onCache('POST', '', over), 413)
     refuses(await onCache('PUT', '/k2', over), 413)
     refuses(await onCache('GET', '/k2'), 404)
+    refuses(await onSearch('PUT', '', over), 413)
+    refuses(await onSearch('POST', '', over), 413)
+    refuses(await onSearch('PUT', '/big', over), 413)
+    refuses(await onSearch('POST', '/_query', over), 413)
+    refuses(await onSearch('POST', '/_bulk', overList), 413)
+    refuses(await onQueue('PUT', '', over), 413)
+    refuses(await onQueue('POST', '', over), 413)
   }),
   ...inDomain('hyper-api 12.3.2: the limit counts after decompression', async ({ onData, onCache }) => {
     for (const [encoding, encode] of [
@@ -193,7 +217,7 @@ export const bodyCases = [
       answers(await onData('PUT', '/big', { headers, body: encode(sized(8 * MIB)) }), 200, { ok: true, id: 'big' })
     }
   }),
-  ...inDomain('hyper-api 12.3.3: nesting too deep is 400 on every route that reads a body', async (domain) => {
+  ...inWholeDomain('hyper-api 12.3.3: nesting too deep is 400 on every route that reads a body', async (domain) => {
     for (const [method, url] of bodyRoutes(domain)) {
       for (const depth of [5_000, 100_000]) {
         refuses(await send(method, url, { headers: JSON_TYPE, body: nested(depth) }), 400)
@@ -234,6 +258,19 @@ export const bodyCases = [
     answers(await onCache('DELETE', '/x', bad), 200, { ok: true })
     refuses(await onCache('PUT', '', bad), 409, 'cache already exists')
     answers(await onData('DELETE', '', bad), 200, { ok: true })
+  }),
+  ...inWholeDomain('hyper-api 1.6: routes of search and queue that read no body ignore any', async (domain) => {
+    const { onSearch, onQueue } = domain
+    const bad = { headers: JSON_TYPE, body: '{bad' }
+    await onSearch('POST', '', { json: { key: 'k', doc: {} } })
+    const { id } = (await onQueue('POST', '', { json: {} })).json() as { id: number }
+    assert.equal((await onSearch('GET', '/k', bad)).status, 200)
+    answers(await onSearch('DELETE', '/k', bad), 200, { ok: true })
+    answers(await onSearch('DELETE', '', bad), 200, { ok: true })
+    assert.equal((await onQueue('GET', '?status=READY', bad)).status, 200)
+    answers(await onQueue('POST', `/${id}/_retry`, bad), 201, { ok: true })
+    answers(await onQueue('POST', `/${id}/_cancel`, bad), 201, { ok: true })
+    answers(await onQueue('DELETE', '', bad), 201, { ok: true })
   }),
   ...inDomain('hyper-api 1.6: what cannot be stored as it stands is 400', async ({ onData, onCache }) => {
     for (const text of [

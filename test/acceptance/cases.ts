@@ -7,7 +7,15 @@ import { dataCases } from './data.ts'
 import { gatewayCases } from './gateway.ts'
 import { listCases } from './list.ts'
 import { queryCases } from './query.ts'
+import { queueCases } from './queue.ts'
+import { queueDeliveryCases } from './queue-delivery.ts'
 import { sandboxCases } from './sandbox.ts'
+import { searchCases } from './search.ts'
+import { searchQueryCases } from './search-query.ts'
+import { storageCases } from './storage.ts'
+import { storageDownloadCases } from './storage-download.ts'
+import { storageSignedCases } from './storage-signed.ts'
+import { storageUploadCases } from './storage-upload.ts'
 
 export const cases: readonly AcceptanceCase[] = [
   ...dataCases,
@@ -15,6 +23,14 @@ export const cases: readonly AcceptanceCase[] = [
   ...bulkCases,
   ...queryCases,
   ...cacheCases,
+  ...storageCases,
+  ...storageUploadCases,
+  ...storageDownloadCases,
+  ...storageSignedCases,
+  ...searchCases,
+  ...searchQueryCases,
+  ...queueCases,
+  ...queueDeliveryCases,
   ...bodyCases,
   ...gatewayCases,
   ...sandboxCases,

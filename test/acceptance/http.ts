@@ -2,11 +2,12 @@
 import assert from 'node:assert/strict'
 import { Agent, type IncomingHttpHeaders, request } from 'node:http'
 import { connect } from 'node:net'
-import { text as readText } from 'node:stream/consumers'
+import { buffer as readBytes } from 'node:stream/consumers'
 
 export interface Reply {
   status: number
   headers: IncomingHttpHeaders
+  bytes: Buffer
   text: string
   /** The body as JSON; throws where it is none. */
   json(): unknown
@@ -44,10 +45,12 @@ export function send(method: string, url: string, { headers = {}, body, json, ch
         },
       },
       (incoming) => {
-        readText(incoming).then((text) => {
+        readBytes(incoming).then((bytes) => {
+          const text = bytes.toString()
           resolve({
             status: incoming.statusCode ?? 0,
             headers: incoming.headers,
+            bytes,
             text,
             json: () => JSON.parse(text) as unknown,
           })
@@ -75,6 +78,15 @@ export function sendRaw(origin: string, bytes: string | Uint8Array, quietMs = 1_
     socket.on('error', (error: NodeJS.ErrnoException) => (error.code === 'ECONNREFUSED' ? reject(error) : undefined))
     socket.on('close', () => resolve(answer))
   })
+}
+
+/** Says `bytes`, and is gone before anything can be answered. */
+export async function leaveAfter(origin: string, bytes: string | Uint8Array): Promise<void> {
+  const { hostname, port } = new URL(origin)
+  const socket = connect({ host: hostname.replace(/^\[|\]$/g, ''), port: Number(port || 80) })
+  socket.on('error', () => {})
+  await new Promise<void>((resolve) => socket.write(bytes, () => resolve()))
+  socket.destroy()
 }
 
 const JSON_TYPE = 'application/json; charset=utf-8'

@@ -1,6 +1,6 @@
 /** Design §§8, 11: what the sandbox adds to hyper's API: the cloud structure, health, services not started, hosts, origins. */
 import assert from 'node:assert/strict'
-import { onSite, type Site } from './case.ts'
+import { NOBODY, onSite, type Site } from './case.ts'
 import { answers, refuses, sendRaw } from './http.ts'
 
 /** The status a bare GET of `path` gets with this Host header, or none. */
@@ -68,6 +68,8 @@ export const sandboxCases = [
     refuses(await send('PUT', '/b%20ad/cache/default'), 422, 'name is not valid')
     refuses(await send('GET', `/${app}/data/%zz`), 400)
     refuses(await send('GET', '/%zz/data/shelf'), 400)
+    refuses(await send('PUT', `/${app}/storage/a%5Cb`), 400, 'bucket name cannot contain slashes')
+    refuses(await send('PUT', `/${app}/queue/b%20ad`, { json: { target: NOBODY } }), 422, 'queue name is not valid!')
     refuses(await send('GET', `/${app}/data`), 404)
     refuses(await send('GET', `/${app}/nope/shelf`), 404, 'not found!')
   }),
@@ -87,8 +89,9 @@ export const sandboxCases = [
     const body = reply.json() as { ok: boolean; instance: string; services: Record<string, { ok: boolean }> }
     assert.equal(body.ok, true)
     assert.equal(typeof body.instance, 'string')
-    assert.deepEqual(body.services.data, { ok: true })
-    assert.deepEqual(body.services.cache, { ok: true })
+    for (const service of ['data', 'cache', 'storage', 'search', 'queue']) {
+      assert.deepEqual(body.services[service], { ok: true }, service)
+    }
   }),
   ...onSite('design 8.1: /metrics is Prometheus text', async ({ send }) => {
     const reply = await send('GET', '/metrics')
@@ -96,7 +99,7 @@ export const sandboxCases = [
     assert.match(reply.text, /^# HELP /m)
     assert.match(reply.text, /^# TYPE \w+ histogram$/m)
   }),
-  ...onSite('design 8.3: /openapi.json describes every data and cache route, /docs shows it', async ({ send }) => {
+  ...onSite('design 8.3: /openapi.json describes every route, /docs shows it', async ({ send }) => {
     const reply = await send('GET', '/openapi.json')
     assert.equal(reply.status, 200)
     const { openapi, paths } = reply.json() as { openapi: string; paths: Record<string, Record<string, unknown>> }
@@ -123,6 +126,27 @@ export const sandboxCases = [
       'GET /cache/*/*',
       'PUT /cache/*/*',
       'DELETE /cache/*/*',
+      'PUT /storage/*',
+      'DELETE /storage/*',
+      'GET /storage/*',
+      'POST /storage/*',
+      'POST /storage/*/*',
+      'GET /storage/*/*',
+      'DELETE /storage/*/*',
+      'PUT /search/*',
+      'DELETE /search/*',
+      'POST /search/*',
+      'GET /search/*/*',
+      'PUT /search/*/*',
+      'DELETE /search/*/*',
+      'POST /search/*/_query',
+      'POST /search/*/_bulk',
+      'PUT /queue/*',
+      'DELETE /queue/*',
+      'POST /queue/*',
+      'GET /queue/*',
+      'POST /queue/*/*/_cancel',
+      'POST /queue/*/*/_retry',
     ]) {
       assert.ok(routes.includes(route), route)
     }
