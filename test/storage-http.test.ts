@@ -362,8 +362,14 @@ test('a client that leaves during a download frees the file', { skip: process.pl
     }),
   )
   assert.equal(await open(), 5)
+  // What is merely forgotten is closed by the garbage collector, with a warning.
+  const warnings: Error[] = []
+  const note = (warning: Error) => warnings.push(warning)
+  process.on('warning', note)
   for (const response of responses) response.destroy()
   await eventually(open, 0)
+  process.off('warning', note)
+  assert.deepEqual(warnings, [])
 })
 
 test('a path that cannot be decoded or a header that cannot be sent back harms nothing', async () => {
