@@ -11,7 +11,7 @@ import { forwardedHosts } from './forwarded-hosts.ts'
 import { findProject, type Project } from './project.ts'
 import { domainName, engineName, type ProjectFile, tcpPort } from './project-file.ts'
 import { creationOf, type ServiceConfigs } from './service-config.ts'
-import { readRemembered } from './state.ts'
+import { readRemembered, type Secrets } from './state.ts'
 import { didYouMean } from './suggest.ts'
 import type { SandboxConfig } from './wire.ts'
 
@@ -27,7 +27,7 @@ export const AVAILABLE = Object.keys(registry.embedded) as readonly ServiceName[
 export interface Resolved {
   project: Project
   /** `listen.tcpPort` is 0 when a free one shall be taken, the project's earlier one if it still is. */
-  config: Omit<SandboxConfig, 'token' | 'dataDirectory'>
+  config: Omit<SandboxConfig, keyof Secrets | 'dataDirectory'>
   /** TCP port this project had last, for `listen.tcpPort` 0. */
   lastTcpPort: number | undefined
   ephemeral: boolean

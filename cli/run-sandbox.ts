@@ -11,7 +11,7 @@ import type { Resolved } from './config.ts'
 import { acquireLock } from './lock.ts'
 import { registerSandbox } from './registry.ts'
 import type { StopReason } from './signals.ts'
-import { ensureToken, makeStateDirectory, type Run, readRun, removeRun, writeRemembered, writeRun } from './state.ts'
+import { ensureSecrets, makeStateDirectory, type Run, readRun, removeRun, writeRemembered, writeRun } from './state.ts'
 import { VERSION } from './version.ts'
 import type { RunningSandbox, SandboxConfig, StartOptions } from './wire.ts'
 
@@ -48,7 +48,7 @@ export async function runSandbox(resolved: Resolved, options: RunOptions): Promi
   }
   process.once('exit', cleanUp)
   try {
-    const config: SandboxConfig = { ...resolved.config, dataDirectory, token: ensureToken(stateDirectory) }
+    const config: SandboxConfig = { ...resolved.config, dataDirectory, ...ensureSecrets(stateDirectory) }
     const run = describeRun(config, resolved.ephemeral, options.arguments)
     writeRun(stateDirectory, run)
     const { createLogger } = await import('./log.ts')

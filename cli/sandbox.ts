@@ -89,6 +89,7 @@ async function start(
         },
         logRequests: false,
         token: randomBytes(24).toString('base64url'),
+        signingKey: randomBytes(32).toString('base64url'),
       },
       { logger: pino({ level: 'silent' }), prepare: (opened) => prepare(opened, domain) },
     )

@@ -104,19 +104,31 @@ export function writeRemembered(stateDirectory: string, value: Remembered): void
   writeAtomically(stateFiles(stateDirectory).remembered, `${JSON.stringify(value, undefined, 2)}\n`)
 }
 
-const secrets = z.object({ token: z.string().min(1) })
+const SECRET_BYTES = 32
+
+const secret = z.base64url().min(1)
+const secrets = z.object({ token: secret, signingKey: secret })
+
+/** base64url: what admits admin calls, and the key that URLs are signed with. */
+export type Secrets = z.infer<typeof secrets>
 
 export function readToken(stateDirectory: string): string | undefined {
-  return read(stateFiles(stateDirectory).secrets, secrets)?.token
+  return read(stateFiles(stateDirectory).secrets, secrets.partial())?.token
 }
 
-/** The project's token, made at its first start. */
-export function ensureToken(stateDirectory: string): string {
-  const known = readToken(stateDirectory)
-  if (known !== undefined) return known
-  const token = randomBytes(32).toString('base64url')
-  writeAtomically(stateFiles(stateDirectory).secrets, `${JSON.stringify({ token })}\n`, 0o600)
-  return token
+/** The project's secrets, each made at the first start that needs it. */
+export function ensureSecrets(stateDirectory: string): Secrets {
+  const { secrets: file } = stateFiles(stateDirectory)
+  const known = read(file, secrets.partial()) ?? {}
+  const { token = newSecret(), signingKey = newSecret() } = known
+  if (known.token === undefined || known.signingKey === undefined) {
+    writeAtomically(file, `${JSON.stringify({ token, signingKey })}\n`, 0o600)
+  }
+  return { token, signingKey }
+}
+
+function newSecret(): string {
+  return randomBytes(SECRET_BYTES).toString('base64url')
 }
 
 /** A file that is missing or that we cannot read as ours says nothing: it is written anew at the next start. */

@@ -33,6 +33,8 @@ export interface SandboxConfig {
   listen: { host: string; tcpPort: number; allowedHosts: string[]; allowedOrigins: string[] }
   logRequests: boolean
   token: string
+  /** What URLs are signed with, base64url. */
+  signingKey: string
 }
 
 /** What opening the services needs of a configuration. */
@@ -103,6 +105,7 @@ export async function startSandbox(config: SandboxConfig, options: StartOptions)
       allowedOrigins: config.listen.allowedOrigins,
       logRequests: config.logRequests,
       token: config.token,
+      signingKey: Buffer.from(config.signingKey, 'base64url'),
       importDirectory: async (request) => {
         const { importDirectory } = await import('./import/import-directory.ts')
         return await importDirectory(services, request, config.dataDirectory)

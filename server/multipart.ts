@@ -87,9 +87,6 @@ export async function readForm(request: IncomingMessage): Promise<UploadForm> {
     else whole.resolve()
   })
   request.on('error', (cause) => fail(cutShort(cause)))
-  request.on('close', () => {
-    if (!request.complete) fail(cutShort())
-  })
   boundByIdleness(request)
   request.pipe(parser)
   return begun.promise

@@ -7,7 +7,7 @@ import { boundByIdleness } from './upload-timeout.ts'
 const DRAIN_BYTES = 64 * 1024 * 1024
 
 /** How long a client that has been answered may go on sending before it is cut off. */
-const LINGER_MS = 10_000
+const LINGER_MS = 5_000
 
 /** Bodies of known length up to this are read in one piece, which costs a third of streaming them. */
 const SMALL_BYTES = 64 * 1024
