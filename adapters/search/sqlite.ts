@@ -157,19 +157,16 @@ export function createSqliteSearch(options: SqliteSearchOptions): SearchPort {
     async query({ index: name, q: { query, fields, filter } }) {
       const index = find(name)
       const search = parseSearch(query, index, fields)
+      const statements = statementsOf(file.db, index)
       try {
         file.holdReads()
-        const statements = statementsOf(file.db, index)
         const found = rankAtOnce(statements, search, options.maxRowsAtOnce) ?? (await longQueries.rank(index, search))
-        return matchPage({
-          found,
-          read: (document) =>
-            indexes.get(name) === index
-              ? (statements.match.get(document) as unknown as [key: string, stored: string] | undefined)
-              : undefined,
-          storeFields: index.storeFields,
-          filter,
-        })
+        const read = (document: number) => {
+          if (indexes.get(name) !== index) return undefined // removed meanwhile
+          file.holdReads()
+          return statements.match.get(document) as unknown as [key: string, stored: string] | undefined
+        }
+        return matchPage({ found, read, storeFields: index.storeFields, filter })
       } catch (error) {
         throw asStoreError(error)
       }

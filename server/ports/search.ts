@@ -1,8 +1,11 @@
 /**
  * The search port: named indexes of JSON documents under keys, found by whole words (hyper-api §§2, 7).
  *
- * A word is a run of letters, digits and marks, lowercased; everything else separates. A document matches when any word of
- * the query is one of its words: no prefix, no fuzziness, no stemming, no stop words. The key is the identity (B28).
+ * A word is a run of characters between separators, lowercased. Unicode's spaces and punctuation separate (hyphen and
+ * underscore among them), and control characters; symbols such as `+` and `$` do not, and an accent makes another letter.
+ * A document matches when any word of the query is one of its words: no prefix, no fuzziness, no stemming, no stop words.
+ * A field that is no text counts as what `String()` makes of it; null and absent ones have no words.
+ * The key is the identity (B28), whatever `_id` a document has.
  * A write is acknowledged only when it survives a kill of the process and every later query sees it.
  */
 import * as z from 'zod'
@@ -38,7 +41,7 @@ export interface SearchQuery {
 export interface Match {
   /** The document's key. */
   id: string
-  /** Greater is better; only the order means anything. */
+  /** Greater is better; only the order means anything. The embedded engine scores as MiniSearch does (BM25+). */
   score: number
   /** Words of the document that matched. */
   terms: string[]

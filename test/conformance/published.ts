@@ -1,4 +1,5 @@
 /** `hyper-sandbox/conformance`: the suites that judge an adapter, ours or another's. */
 export * from './cache.ts'
 export * from './data.ts'
+export * from './search.ts'
 export * from './storage.ts'

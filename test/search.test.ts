@@ -1,0 +1,139 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
+import { createSqliteSearch, type SqliteSearchOptions } from '../adapters/search/sqlite.ts'
+import { decode } from '../server/json-text.ts'
+import { guard } from '../server/port.ts'
+import { collect } from '../server/ports/common.ts'
+import { searchPort } from '../server/ports/search.ts'
+import { searchSuite } from './conformance/search.ts'
+
+const root = mkdtempSync(join(tmpdir(), 'hyper-search-'))
+after(() => rmSync(root, { recursive: true, force: true }))
+
+const directory = () => mkdtempSync(join(root, 'case-'))
+const open = (options: SqliteSearchOptions) => guard(searchPort, createSqliteSearch(options))
+
+searchSuite({
+  test,
+  create: async () => {
+    const options = { directory: directory() }
+    return { search: open(options), reopen: async () => open(options) }
+  },
+})
+
+/** Every query as if it were a long one. */
+searchSuite({
+  test: (name, run) => test(`in slices: ${name}`, run),
+  create: async () => {
+    const options = { directory: directory(), maxRowsAtOnce: -1 }
+    return { search: open(options), reopen: async () => open(options) }
+  },
+})
+
+const mappings = { fields: ['text'], storeFields: ['n'] }
+const DOCUMENTS = 20_000
+
+async function filled(options: Partial<SqliteSearchOptions> = {}) {
+  const search = open({ directory: directory(), ...options })
+  await search.createIndex({ index: 'i', mappings })
+  const docs = Array.from({ length: DOCUMENTS }, (_, n) => ({ _id: `k${n}`, n, text: `common word${n}` }))
+  await search.bulk({ index: 'i', docs })
+  return search
+}
+
+test('a query that meets very many documents gives others their turn', async () => {
+  const search = await filled()
+  let turns = 0
+  let over = false
+  const counting = (async () => {
+    for (; !over; turns += 1) await setImmediate()
+  })()
+  const page = await search.query({ index: 'i', q: { query: 'common' } })
+  const whileRanked = turns
+  const found = await collect(page)
+  over = true
+  await counting
+  await search.close()
+  assert.equal(found.length, DOCUMENTS)
+  assert.ok(whileRanked >= 3, `${whileRanked} turns while ranking`)
+  assert.ok(turns - whileRanked >= DOCUMENTS / 1_000, `${turns - whileRanked} turns while reading`)
+})
+
+test('a long query sees one state of the index, and its pages leave out what has gone', async () => {
+  const search = await filled()
+  const querying = search.query({ index: 'i', q: { query: 'common' } })
+  await setImmediate()
+  for (let n = 0; n < 100; n += 1) await search.indexDoc({ index: 'i', key: `new${n}`, doc: { text: 'common' } })
+  const page = await querying
+  await search.removeDoc({ index: 'i', key: `k${DOCUMENTS - 1}` })
+  await search.indexDoc({ index: 'i', key: 'in its place', doc: { text: 'other' } })
+  const found = (await collect(page)).map((match) => decode(match).id)
+  assert.equal(found.length, DOCUMENTS - 1)
+  assert.ok(!found.includes('in its place'))
+  const following = await search.query({ index: 'i', q: { query: 'common' } })
+  await search.deleteIndex({ index: 'i' })
+  await search.createIndex({ index: 'i', mappings })
+  assert.ok((await collect(following)).length < DOCUMENTS)
+  await search.close()
+})
+
+test('long queries take turns, and each ends by itself', async () => {
+  const search = await filled()
+  const counts = await Promise.all(
+    Array.from({ length: 4 }, async (_, n) => {
+      const filter = { n }
+      return (await collect(await search.query({ index: 'i', q: { query: 'common', filter } }))).length
+    }),
+  )
+  assert.deepEqual(counts, [1, 1, 1, 1])
+  await search.close()
+})
+
+test('a query past its deadline is QUERY_TIMEOUT, and the next one is not', async () => {
+  const options = { directory: directory(), maxRowsAtOnce: 10, queryDeadlineMs: 1 }
+  const search = await filled(options)
+  await assert.rejects(search.query({ index: 'i', q: { query: 'common' } }), { code: 'QUERY_TIMEOUT' })
+  const page = await search.query({ index: 'i', q: { query: 'word7' } })
+  assert.deepEqual(
+    page.items.map((match) => decode(match).id),
+    ['k7'],
+  )
+  await search.close()
+})
+
+test('closing ends a long query', async () => {
+  const search = await filled()
+  const querying = search.query({ index: 'i', q: { query: 'common' } })
+  const refused = assert.rejects(querying, { code: 'CLOSED' })
+  await setImmediate()
+  await search.close()
+  await refused
+})
+
+test('a page asked for twice is the same page', async () => {
+  const search = await filled()
+  const page = await search.query({ index: 'i', q: { query: 'common' } })
+  const [once, twice] = [await page.next?.(), await page.next?.()]
+  assert.ok(once && once.items.length > 0)
+  assert.equal(once, twice)
+  await search.close()
+})
+
+test('opening loads nothing but the list of indexes', async () => {
+  const options = { directory: directory() }
+  const search = await filled(options)
+  await search.close()
+  const before = process.memoryUsage()
+  const again = createSqliteSearch(options)
+  await again.open()
+  const { heapUsed, external, arrayBuffers } = process.memoryUsage()
+  const grown = heapUsed + external + arrayBuffers - before.heapUsed - before.external - before.arrayBuffers
+  assert.ok(grown < 1_000_000, `${grown} bytes`)
+  const page = await again.query({ index: 'i', q: { query: 'word7' } })
+  assert.equal(page.items.length, 1)
+  await again.close()
+})
