@@ -2,7 +2,7 @@
 
 export interface Client {
   post(path: string, body: unknown): Promise<void>
-  put(path: string): Promise<void>
+  put(path: string, body?: unknown): Promise<void>
 }
 
 /** 40 groups and 40 ages of 25 documents each. */
@@ -31,5 +31,5 @@ export function clientOf(url: string): Client {
     if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${await response.text()}`)
     await response.arrayBuffer()
   }
-  return { post: (path, body) => send('POST', path, body), put: (path) => send('PUT', path) }
+  return { post: (path, body) => send('POST', path, body), put: (path, body) => send('PUT', path, body) }
 }

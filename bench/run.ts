@@ -8,6 +8,7 @@ import { writeFile } from 'node:fs/promises'
 import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
 import autocannon from 'autocannon'
+import { measureDelivery } from './delivery.ts'
 import { clientOf, documents, fill } from './fixture.ts'
 import {
   builtCli,
@@ -88,8 +89,8 @@ async function load(server: Server, scenario: Scenario, durationSeconds = second
   }
 }
 
-async function measure(sandbox: Server, scenario: Scenario): Promise<Result> {
-  await scenario.prepare?.(clientOf(sandbox.url))
+async function measure(sandbox: Server, target: Server, scenario: Scenario): Promise<Result> {
+  await scenario.prepare?.(clientOf(sandbox.url), target.url)
   const body = scenario.bodies?.[0]?.replace('#', String(unique++))
   const response = await fetch(sandbox.url + scenario.path, {
     method: scenario.method,
@@ -180,10 +181,11 @@ const results: Result[] = []
 const chosen = scenarios.filter((scenario) => scenario.name.includes(options.only))
 if (chosen.length > 0) {
   const sandbox = await startSandbox(await freeTcpPort())
+  const target = await startBare({ status: 204, headers: [], body: '' })
   try {
     await fill(clientOf(sandbox.url))
     for (const scenario of chosen) {
-      const result = await measure(sandbox, scenario)
+      const result = await measure(sandbox, target, scenario)
       results.push(result)
       const { cpuMicroseconds: cpu, cpuRatio } = result
       print(
@@ -192,7 +194,20 @@ if (chosen.length > 0) {
     }
   } finally {
     await sandbox.close()
+    await target.close()
   }
+}
+
+let delivery: number | undefined
+if (options.only === '' || 'delivery'.includes(options.only)) {
+  const sandbox = await startSandbox(await freeTcpPort())
+  try {
+    delivery = await measureDelivery(sandbox)
+  } finally {
+    await sandbox.close()
+  }
+  print('')
+  print(`delivery of queued jobs   ${delivery.toFixed(0)} a second to one local target`)
 }
 
 const start = options.only === '' || 'start'.includes(options.only) ? await measureStart() : undefined
@@ -204,7 +219,7 @@ if (start) {
 if (options.json) {
   await writeFile(
     options.json,
-    `${JSON.stringify({ node: process.version, cores: cpus().length, rounds, seconds, results, start }, null, 2)}\n`,
+    `${JSON.stringify({ node: process.version, cores: cpus().length, rounds, seconds, results, delivery, start }, null, 2)}\n`,
   )
 }
 

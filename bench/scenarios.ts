@@ -10,7 +10,8 @@ export interface Scenario {
   path: string
   /** Bodies in turn; `#` becomes a number never used before. */
   bodies?: string[]
-  prepare?(client: Client): Promise<void>
+  /** @param target the URL of a server that answers 204 to everything */
+  prepare?(client: Client, target: string): Promise<void>
 }
 
 const query = (member: string) =>
@@ -59,5 +60,14 @@ export const scenarios: Scenario[] = [
     method: 'POST',
     path: '/data/bench/_query',
     bodies: query('age'),
+  },
+  {
+    name: 'enqueue',
+    floor: 0.35,
+    aim: 0.6,
+    method: 'POST',
+    path: '/queue/bench',
+    bodies: ['{"type":"mail","to":"ada@example.com","number":"#"}'],
+    prepare: (client, target) => client.put('/queue/bench', { target }),
   },
 ]

@@ -12,5 +12,10 @@ declare module 'hyper-connect' {
     info: Service<'services'>
   }
 
+  export function createHyperVerify(
+    secret: string,
+    ttl: string,
+  ): (signature: string, payload: unknown) => { ok: boolean; status?: number; message?: string }
+
   export function connect(connectionString: string, domain?: string): Hyper
 }
