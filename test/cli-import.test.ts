@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { rmSync, statSync, symlinkSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
-import { TestProject, test } from './helpers/cli.ts'
-import { fingerprint, nanoCache, nanoFiles, nanoSearch } from './helpers/nano-directory.ts'
+import { text } from 'node:stream/consumers'
+import { eventually, TestProject, test } from './helpers/cli.ts'
+import { fingerprint, nanoCache, nanoFiles, nanoQueue, nanoSearch } from './helpers/nano-directory.ts'
 
 const HOUR_MS = 3_600_000
 
@@ -123,6 +127,42 @@ test('storage: files come in as objects, links are not followed, what else hyper
   ])
 })
 
+test('queue: jobs that wait are sent once the sandbox runs, failed ones stay failed; a second import sends none again', async () => {
+  await using project = new TestProject()
+  await using worker = await listener()
+  const source = project.file('__hyper__')
+  nanoQueue(source, {
+    mail: {
+      target: worker.url,
+      secret: 'shh',
+      jobs: [
+        { job: { n: 1 }, status: 'READY' },
+        { job: { n: 2 }, status: 'ERROR' },
+        { job: { n: 3 }, status: 'READY' },
+        { job: [4], status: 'READY' },
+      ],
+    },
+    odd: { target: 'ftp://example.com/', jobs: [] },
+  })
+  const before = fingerprint(source)
+  const { data, envelope } = await project.json(['import', '__hyper__'])
+  assert.deepEqual(counts(data), ['queue mail 3 0 1'])
+  assert.match(envelope.warnings.join('\n'), /queue 'odd' was left out: .*Invalid url/)
+  assert.deepEqual(worker.bodies, [], 'a stopped sandbox sends nothing')
+  const { url } = await project.up()
+  await eventually('the waiting jobs were sent', () => worker.bodies.length === 2)
+  assert.deepEqual(worker.bodies.sort(), ['{"n":1}', '{"n":3}'])
+  const failed = (await json(`${url}/queue/mail?status=ERROR`)) as { jobs: { job: object; error: string }[] }
+  assert.deepEqual(
+    failed.jobs.map(({ job, error }) => [job, error]),
+    [[{ n: 2 }, 'it failed in hyper nano']],
+  )
+  assert.deepEqual(counts((await project.json(['import', '__hyper__'])).data), ['queue mail 0 4 0'])
+  assert.deepEqual(fingerprint(source), before)
+  await project.down()
+  assert.equal(worker.bodies.length, 2)
+})
+
 test('again, nothing is doubled or overwritten; also into a running sandbox', async () => {
   await using project = new TestProject()
   nanoCache(project.file('__hyper__'), {
@@ -214,3 +254,20 @@ test("MongoDB's files are named, with how to copy what they hold", async () => {
   assert.match(stderr, /mongoms\/data holds MongoDB's own files.*PORT=6364 \.\/hyper-nano.*_bulk/)
   assert.equal((await project.run(['import', '__hyper__', '--only', 'cache'])).stderr, '')
 })
+
+async function listener(): Promise<{ url: string; bodies: string[] } & AsyncDisposable> {
+  const bodies: string[] = []
+  const server = createServer(async (request, response) => {
+    bodies.push(await text(request))
+    response.end()
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
+    bodies,
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections()
+      await new Promise((closed) => server.close(closed))
+    },
+  }
+}
