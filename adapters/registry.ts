@@ -4,13 +4,18 @@ import type { DataPort } from '../server/ports/data.ts'
 import type { QueuePort } from '../server/ports/queue.ts'
 import type { SearchPort } from '../server/ports/search.ts'
 import type { StoragePort } from '../server/ports/storage.ts'
+import type { SqliteQueueOptions } from './queue/sqlite.ts'
 
 export interface AdapterOptions {
   /** Where the adapter may keep its files. */
   directory: string
 }
 
-/** The services that this version can run. */
+/** What else an adapter may be told; each has its defaults. */
+export interface Settings {
+  queue: Pick<SqliteQueueOptions, 'concurrency' | 'attempts' | 'timeoutMs'>
+}
+
 export interface Ports {
   data: DataPort
   cache: CachePort
@@ -30,5 +35,9 @@ export const registry = {
     queue: async (options) => (await import('./queue/sqlite.ts')).createSqliteQueue(options),
   },
 } as const satisfies {
-  [E in Engine]: { [S in keyof Ports]: (options: AdapterOptions) => Promise<Ports[S]> }
+  [E in Engine]: {
+    [S in keyof Ports]: (
+      options: AdapterOptions & (S extends keyof Settings ? Settings[S] : unknown),
+    ) => Promise<Ports[S]>
+  }
 }

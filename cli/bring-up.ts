@@ -1,6 +1,6 @@
 /** `up` in its three forms: what runs already, a process of its own, or here in the foreground. */
 import type { Context } from './command.ts'
-import { KINDS, type Resolved, resolveConfig } from './config.ts'
+import { type Resolved, resolveConfig } from './config.ts'
 import { durationOf } from './duration.ts'
 import type { Flags } from './flags.ts'
 import { reportRunning } from './report-running.ts'
@@ -21,7 +21,6 @@ export async function bringUp(context: Context, { nano = false }: BringUpOptions
   const { flags, output } = context
   const timeoutMs = durationOf(flags, 'timeout', 60_000)
   const resolved = await resolveConfig({ ...context, nano })
-  for (const warning of resolved.warnings) output.warn(warning)
   const { host } = resolved.config.listen
   if (!isLoopback(host))
     output.warn(`listening on ${host}: whoever reaches this machine can read and change everything`)
@@ -88,8 +87,7 @@ function restartArguments(flags: Flags, resolved: Resolved, nano: boolean): stri
   const once = [...OWN_FLAGS, 'purge']
   if (!nano) return flags.toArguments(once)
   const running = Object.keys(resolved.config.services)
-  const absent = KINDS.filter((kind) => !running.includes(kind))
-  return [...flags.toArguments([...once, ...absent, 'only', 'exclude']), `--only=${running.join(',')}`]
+  return [...flags.toArguments([...once, 'only', 'exclude']), `--only=${running.join(',')}`]
 }
 
 function isLoopback(host: string): boolean {

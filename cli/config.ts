@@ -3,7 +3,6 @@
  * flag > environment > project file > what this project remembers > default.
  */
 import type { z } from 'zod'
-import { registry } from '../adapters/registry.ts'
 import { HyperError } from '../server/error.ts'
 import { isServiceName, type ServiceName } from '../server/services.ts'
 import type { Flags } from './flags.ts'
@@ -20,9 +19,6 @@ const DEFAULTS = { domain: 'test', engine: 'auto', host: '127.0.0.1', tcpPort: 6
 /** In the order people are told of them. */
 export const KINDS = ['data', 'cache', 'storage', 'search', 'queue'] as const satisfies readonly ServiceName[]
 
-/** Services that have an adapter in this version. */
-export const AVAILABLE = Object.keys(registry.embedded) as readonly ServiceName[]
-
 /** A configuration before anything of it runs. */
 export interface Resolved {
   project: Project
@@ -37,14 +33,13 @@ export interface Resolved {
   uncreated: ServiceName[]
   /** Services to empty in the domain first. */
   purge: ServiceName[]
-  warnings: string[]
 }
 
 export interface ConfigSource {
   flags: Flags
   env: NodeJS.ProcessEnv
   cwd: string
-  /** hyper nano's own form: all services run, flags only create; what does not exist is warned of. */
+  /** hyper nano's own form: all services run, flags only create. */
   nano?: boolean
 }
 
@@ -54,7 +49,6 @@ export async function resolveConfig(source: ConfigSource): Promise<Resolved> {
   const project = findProject(source.cwd, flags.text('config'))
   const file: ProjectFile = project.file === undefined ? {} : await readFile(project.file, env)
   const remembered = readRemembered(project.stateDirectory)
-  const warnings: string[] = []
 
   const engine = checked(flags, 'engine', engineName) ?? file.engine ?? DEFAULTS.engine
   if (engine === 'compose') {
@@ -63,9 +57,8 @@ export async function resolveConfig(source: ConfigSource): Promise<Resolved> {
     })
   }
   const asked = KINDS.filter((kind) => flags.has(kind))
-  const running = runningServices(source, file, asked, warnings)
+  const running = runningServices(source, file, asked)
   const services: ServiceConfigs = Object.fromEntries(running.map((kind) => [kind, configOf(file, kind)]))
-  const create = asked.filter((kind) => running.includes(kind))
   const listenPort = givenTcpPort(flags, env) ?? file.listen?.port ?? remembered.tcpPort ?? DEFAULTS.tcpPort
   return {
     project,
@@ -86,10 +79,9 @@ export async function resolveConfig(source: ConfigSource): Promise<Resolved> {
     },
     lastTcpPort: remembered.tcpPort,
     ephemeral: flags.has('ephemeral'),
-    create: create.filter((kind) => creationOf(kind, services) !== undefined),
-    uncreated: create.filter((kind) => creationOf(kind, services) === undefined),
+    create: asked.filter((kind) => creationOf(kind, services) !== undefined),
+    uncreated: asked.filter((kind) => creationOf(kind, services) === undefined),
     purge: purgeKinds(flags, running),
-    warnings,
   }
 }
 
@@ -119,36 +111,18 @@ function checked<S extends z.ZodType>(flags: Flags, name: string, schema: S): z.
   throw flags.invalid(name, `${parsed.error.issues[0]?.message}, not '${given}'`)
 }
 
-/** @throws USAGE when a service is asked for that this version has not, or that is left out at the same time */
-function runningServices(
-  { flags, nano }: ConfigSource,
-  file: ProjectFile,
-  create: ServiceName[],
-  warnings: string[],
-): ServiceName[] {
-  const missing = create.filter((kind) => !AVAILABLE.includes(kind))
-  for (const kind of missing) {
-    const message = `is not part of this version, which has ${AVAILABLE.join(' and ')}`
-    if (!nano) throw flags.invalid(kind, message, `Leave out ${flags.spelled(kind)}.`)
-    warnings.push(`${flags.spelled(kind)} ${message}`)
-  }
-  for (const kind of KINDS) {
-    if (file.services?.[kind] && !AVAILABLE.includes(kind))
-      throw new HyperError('CONFIG_INVALID', `services.${kind} is not part of this version`, {
-        hint: `Set services.${kind} to false in the project file, or leave it out.`,
-      })
-  }
-  const asked = create.filter((kind) => !missing.includes(kind))
-  const only = kindList(flags, 'only') ?? (nano || create.length === 0 ? undefined : create)
+/** @throws USAGE when a service is asked for that is left out at the same time */
+function runningServices({ flags, nano }: ConfigSource, file: ProjectFile, asked: ServiceName[]): ServiceName[] {
+  const only = kindList(flags, 'only') ?? (nano || asked.length === 0 ? undefined : asked)
   const exclude = kindList(flags, 'exclude') ?? []
   const running = KINDS.filter((kind) => {
-    if (!AVAILABLE.includes(kind) || exclude.includes(kind)) return false
+    if (exclude.includes(kind)) return false
     return only ? only.includes(kind) : nano || file.services?.[kind] !== false
   })
   const left = asked.find((kind) => !running.includes(kind))
   if (left) throw flags.invalid(left, 'asks for a service that --only or --exclude leaves out')
   if (running.length === 0)
-    throw new HyperError('USAGE', 'no service is left to run', { hint: `This version has ${AVAILABLE.join(', ')}.` })
+    throw new HyperError('USAGE', 'no service is left to run', { hint: `Services are ${KINDS.join(', ')}.` })
   return running
 }
 

@@ -18,7 +18,7 @@ export type FlagValue = string | true
 
 export class Flags {
   readonly #line: ReadonlyMap<string, FlagValue>
-  readonly #environment: ReadonlyMap<string, FlagValue>
+  #environment: ReadonlyMap<string, FlagValue>
 
   /** @throws CONFIG_INVALID for a variable of a switch that is neither on nor off */
   constructor(line: ReadonlyMap<string, FlagValue>, known: readonly Flag[], env: NodeJS.ProcessEnv) {
@@ -42,6 +42,14 @@ export class Flags {
   text(name: string): string | undefined {
     const value = this.get(name)
     return value === true ? undefined : value
+  }
+
+  /** The same without these, for a verb that means something else by them. */
+  without(names: readonly string[]): Flags {
+    const rest = (all: ReadonlyMap<string, FlagValue>) => new Map([...all].filter(([name]) => !names.includes(name)))
+    const flags = new Flags(rest(this.#line), [], {})
+    flags.#environment = rest(this.#environment)
+    return flags
   }
 
   /** How the user wrote it: `--port`, or its variable. */

@@ -2,7 +2,6 @@
 import { resolve } from 'node:path'
 import type { Context } from './command.ts'
 import { KINDS, parseKinds, resolveConfig } from './config.ts'
-import { Flags, type FlagValue } from './flags.ts'
 import { type ImportRequest, importDirectory } from './import/import-directory.ts'
 import { type Imported, ImportReport } from './import/report.ts'
 import { findNanoDirectory } from './import/source.ts'
@@ -19,9 +18,7 @@ export async function importServices({ args, flags, output, env, cwd }: Context)
     domain: flags.text('domain'),
   }
   // --only and --domain choose from the directory here, not what the sandbox runs.
-  const project = new Map<string, FlagValue>()
-  if (flags.has('config')) project.set('config', flags.text('config') ?? '')
-  const resolved = await resolveConfig({ flags: new Flags(project, [], {}), env, cwd })
+  const resolved = await resolveConfig({ flags: flags.without(['only', 'domain']), env, cwd })
   const { stateDirectory } = resolved.config
   const found = inspect(stateDirectory)
   if (found.state === 'starting') throw busy()

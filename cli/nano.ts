@@ -9,7 +9,7 @@ import { bringUp } from './bring-up.ts'
 import type { Context } from './command.ts'
 import { JSON_FLAG } from './command.ts'
 import { RUN_FLAGS, TIMEOUT_FLAG, up } from './commands/up.ts'
-import { AVAILABLE, KINDS } from './config.ts'
+import { KINDS } from './config.ts'
 import { Flags, type FlagValue } from './flags.ts'
 import type { Output } from './output.ts'
 import { didYouMean } from './suggest.ts'
@@ -71,7 +71,7 @@ function asUpFlags(given: ReadonlyMap<string, FlagValue>, output: Output): Map<s
     const listed = purge === true ? KINDS : purge.split(',').map((kind) => kind.trim())
     for (const kind of listed.filter((one) => !isServiceName(one)))
       output.warn(`--purge: there is no service '${kind}'${didYouMean(kind, KINDS)}; ignored, as hyper nano does`)
-    const kinds = AVAILABLE.filter((kind) => listed.includes(kind) && flags.has(kind))
+    const kinds = KINDS.filter((kind) => listed.includes(kind) && flags.has(kind))
     if (kinds.length > 0) flags.set('purge', kinds.join(','))
     else flags.delete('purge')
   }

@@ -4,7 +4,7 @@ import { HyperError } from '../server/error.ts'
 import type { Emptied } from '../server/purge.ts'
 import type { ServiceName } from '../server/services.ts'
 import type { Context } from './command.ts'
-import { AVAILABLE, KINDS, parseKinds, type Resolved, resolveConfig } from './config.ts'
+import { KINDS, parseKinds, type Resolved, resolveConfig } from './config.ts'
 import { confirm } from './confirm.ts'
 import { inspect, purgeRunning } from './running.ts'
 import { stateFiles } from './state.ts'
@@ -12,17 +12,15 @@ import { busy, withStoppedServices } from './stopped-services.ts'
 import { emptiedLine } from './summary.ts'
 
 export async function purgeServices({ args, flags, output, env, cwd }: Context): Promise<number> {
-  const named = args[0] === undefined ? undefined : parseKinds(args[0], 'purge')
+  const kinds = args[0] === undefined ? undefined : parseKinds(args[0], 'purge')
   if (flags.has('all') && flags.has('domain'))
     throw new HyperError('USAGE', '--all and --domain exclude each other', { hint: 'Leave one of them out.' })
-  const resolved = await resolveConfig({ flags, env, cwd })
+  // A domain made through the API may have any name.
+  const resolved = await resolveConfig({ flags: flags.without(['domain']), env, cwd })
   const { stateDirectory } = resolved.config
   const found = inspect(stateDirectory)
-  const domain = flags.has('domain') || found.state !== 'running' ? resolved.config.domain : found.run.domain
+  const domain = flags.text('domain') ?? (found.state === 'running' ? found.run.domain : resolved.config.domain)
   const target = flags.has('all') ? undefined : domain
-  for (const kind of named?.filter((one) => !AVAILABLE.includes(one)) ?? [])
-    output.warn(`${kind} is not part of this version: there is nothing of it to empty`)
-  const kinds = named?.filter((one) => AVAILABLE.includes(one))
 
   const off = found.state === 'running' && kinds?.find((kind) => !found.run.services.includes(kind))
   if (off)
@@ -32,20 +30,16 @@ export async function purgeServices({ args, flags, output, env, cwd }: Context):
 
   if (!flags.has('yes') && output.interactive) {
     const where = target === undefined ? 'all domains' : `the domain '${target}'`
-    await confirm(output, `Empty ${(kinds ?? AVAILABLE).join(' and ')} of ${where} in ${resolved.project.directory}?`)
+    await confirm(output, `Empty ${(kinds ?? KINDS).join(' and ')} of ${where} in ${resolved.project.directory}?`)
   }
   const request = target === undefined ? { kinds, all: true as const } : { kinds, domain: target }
-  const emptied =
-    kinds?.length === 0
-      ? []
-      : await output.progress(
-          'emptying',
-          found.state === 'stopped'
-            ? purgeStopped(resolved, kinds, target)
-            : found.state === 'running'
-              ? purgeRunning(found.run, stateDirectory, request)
-              : Promise.reject(busy()),
-        )
+  if (found.state === 'starting') throw busy()
+  const emptied = await output.progress(
+    'emptying',
+    found.state === 'running'
+      ? purgeRunning(found.run, stateDirectory, request)
+      : purgeStopped(resolved, kinds, target),
+  )
   const nothing = `nothing to empty in ${target === undefined ? 'any domain' : `the domain '${target}'`}`
   output.answer(
     { domain: target ?? null, all: target === undefined, emptied },

@@ -6,10 +6,10 @@ import { join, resolve } from 'node:path'
 import { pino } from 'pino'
 import { HyperError } from '../server/error.ts'
 import { purge } from '../server/purge.ts'
-import type { ServiceName, Services } from '../server/services.ts'
+import { isServiceName, SERVICE_NAMES, type ServiceName, type Services } from '../server/services.ts'
 import { createServices } from './create-services.ts'
 import type { QueueConfig, SearchConfig, ServiceConfig, ServiceConfigs } from './service-config.ts'
-import { AVAILABLE, type RunningSandbox, startSandbox } from './wire.ts'
+import { type RunningSandbox, startSandbox } from './wire.ts'
 
 export interface CreateSandboxOptions {
   /**
@@ -140,18 +140,18 @@ export async function main(options: MainOptions = {}): Promise<Sandbox> {
   )
 }
 
-function chosenServices(chosen: CreateSandboxOptions['services']): ServiceConfigs {
+function chosenServices(chosen: CreateSandboxOptions['services'] = SERVICE_NAMES): ServiceConfigs {
   const entries: [string, boolean | ServiceConfig | SearchConfig | QueueConfig][] = Array.isArray(chosen)
     ? chosen.map((name) => [name, true])
-    : Object.entries(chosen ?? Object.fromEntries(AVAILABLE.map((name) => [name, true])))
+    : Object.entries(chosen)
   const services: ServiceConfigs = {}
   for (const [name, config] of entries) {
-    if (!(AVAILABLE as readonly string[]).includes(name)) {
-      throw new HyperError('USAGE', `there is no service '${name}' in this version`, {
-        hint: `Choose from: ${AVAILABLE.join(', ')}.`,
+    if (!isServiceName(name)) {
+      throw new HyperError('USAGE', `there is no service '${name}'`, {
+        hint: `Choose from: ${SERVICE_NAMES.join(', ')}.`,
       })
     }
-    if (config !== false) services[name as ServiceName] = config === true ? {} : config
+    if (config !== false) services[name] = config === true ? {} : config
   }
   return services
 }

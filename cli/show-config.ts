@@ -12,7 +12,6 @@ export async function showConfig({ flags, output, env, cwd }: Context): Promise<
     return 0
   }
   const resolved = await resolveConfig({ flags, env, cwd })
-  for (const warning of resolved.warnings) output.warn(warning)
   const { name, projectDirectory, stateDirectory, engine, domain, services, listen, logRequests } = resolved.config
   const shown = {
     name,

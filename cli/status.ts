@@ -1,12 +1,12 @@
 /** The state of a project's sandbox, service by service. */
-import { AVAILABLE, KINDS } from './config.ts'
+import { KINDS } from './config.ts'
 import { columns } from './output.ts'
 import type { Project } from './project.ts'
 import { inspect, readiness } from './running.ts'
 import { connectionString, describeRun, shortPath } from './summary.ts'
 
-/** `off`: left out of this run. `absent`: not part of this version. */
-type ServiceState = 'ready' | 'unavailable' | 'off' | 'absent'
+/** `off`: left out of this run. */
+type ServiceState = 'ready' | 'unavailable' | 'off'
 
 export async function statusOf(project: Project) {
   const found = inspect(project.stateDirectory)
@@ -16,7 +16,6 @@ export async function statusOf(project: Project) {
   const ready = await readiness(run)
   const services = Object.fromEntries(
     KINDS.map((kind): [string, ServiceState] => {
-      if (!AVAILABLE.includes(kind)) return [kind, 'absent']
       if (!run.services.includes(kind)) return [kind, 'off']
       return [kind, ready?.services[kind]?.ok ? 'ready' : 'unavailable']
     }),
@@ -33,7 +32,6 @@ export function statusText(
     ready: 'ready',
     unavailable: 'does not answer',
     off: 'left out of this run',
-    absent: 'not part of this version',
   }
   const rows = [
     ['name', found.name],

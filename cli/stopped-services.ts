@@ -1,7 +1,7 @@
 /** Work on the services of a sandbox that does not run. */
 import { HyperError } from '../server/error.ts'
 import type { Services } from '../server/services.ts'
-import { AVAILABLE, type Resolved } from './config.ts'
+import { KINDS, type Resolved } from './config.ts'
 import { acquireLock } from './lock.ts'
 import { stateFiles } from './state.ts'
 
@@ -14,10 +14,11 @@ export async function withStoppedServices<T>(
   using lock = acquireLock(files.lock)
   if (!lock) throw busy()
   const { closeServices, openServices } = await import('./wire.ts')
-  const all = Object.fromEntries(AVAILABLE.map((kind) => [kind, {}]))
+  const all = { ...Object.fromEntries(KINDS.map((kind) => [kind, {}])), ...config.services }
   const services = await openServices({
     ...config,
-    services: { ...all, ...config.services },
+    // A queue that is only looked at sends nothing.
+    services: { ...all, queue: { ...all.queue, concurrency: 0 } },
     dataDirectory: files.data,
   })
   try {

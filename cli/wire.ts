@@ -5,7 +5,7 @@
 import { randomUUID } from 'node:crypto'
 import { pathToFileURL } from 'node:url'
 import type { Logger } from 'pino'
-import { registry } from '../adapters/registry.ts'
+import { type AdapterOptions, registry, type Settings } from '../adapters/registry.ts'
 import { buildApp } from '../server/app.ts'
 import { HyperError } from '../server/error.ts'
 import { guard } from '../server/port.ts'
@@ -58,9 +58,6 @@ const PORTS = {
   search: searchPort,
   queue: queuePort,
 } as const
-
-/** Services that have an adapter in this version. */
-export const AVAILABLE = Object.keys(PORTS) as (keyof typeof PORTS)[]
 
 /** Opens the services without listening, for work on a sandbox that does not run. */
 export async function openServices(config: ServicesConfig): Promise<Services> {
@@ -143,14 +140,19 @@ export async function startSandbox(config: SandboxConfig, options: StartOptions)
 type Ports = { [S in keyof typeof PORTS]: Awaited<ReturnType<(typeof registry)['embedded'][S]>> }
 
 async function load<S extends keyof Ports>(config: ServicesConfig, service: S): Promise<Ports[S]> {
-  const options = { directory: config.dataDirectory }
+  const options = { directory: config.dataDirectory, ...(service === 'queue' ? queueSettings(config.services) : {}) }
   const custom = config.services[service]?.adapter
   if (custom === undefined) return registry[config.engine][service](options) as Promise<Ports[S]>
   const create = await importAdapter(custom, config.projectDirectory, service)
   return create(options) as Ports[S] | Promise<Ports[S]> as Promise<Ports[S]>
 }
 
-type AdapterFactory = (options: { directory: string }) => unknown
+function queueSettings({ queue = {} }: ServiceConfigs): Settings['queue'] {
+  const { concurrency, attempts, timeoutMs } = queue
+  return { concurrency, attempts, timeoutMs }
+}
+
+type AdapterFactory = (options: AdapterOptions) => unknown
 
 /** A path is taken from the project's directory, anything else as a package installed there. */
 async function importAdapter(specifier: string, projectDirectory: string, service: string): Promise<AdapterFactory> {

@@ -32,12 +32,18 @@ export async function purge(services: Services, { kinds, domain }: PurgeRequest)
         throw new HyperError('SERVICE_NOT_STARTED', `the ${service} service is not started, so it cannot be emptied`)
       continue
     }
-    const names = await target.names()
-    for (const name of domain === undefined ? names : names.filter((existing) => existing === domain)) {
+    const existing = await target.names()
+    const names = domain === undefined ? existing : existing.filter((name) => name === nameOf(service, domain))
+    for (const name of names) {
       emptied.push({ service, domain: name, ...(await target.empty(name)) })
     }
   }
   return emptied
+}
+
+/** Cache and queue fold the names of what they create (hyper-api §2.4). */
+function nameOf(service: ServiceName, domain: string): string {
+  return service === 'cache' || service === 'queue' ? domain.toLowerCase() : domain
 }
 
 function emptiable({ data, cache, storage, search, queue }: Services, service: ServiceName): Emptiable | undefined {

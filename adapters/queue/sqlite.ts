@@ -11,7 +11,7 @@ import { createWorkers, type Workers } from './workers.ts'
 export interface SqliteQueueOptions {
   /** Where `queue.db` is kept; made when missing. */
   directory: string
-  /** Requests on their way at once, for each queue. @default 10 */
+  /** Requests on their way at once, for each queue; 0 sends nothing. @default 10 */
   concurrency?: number | undefined
   /** How often a job is tried before it is kept as failed. @default 3 */
   attempts?: number | undefined
@@ -207,16 +207,23 @@ export function createSqliteQueue({
       return { count }
     },
 
-    async post({ name, job }) {
+    async post({ name, job, error }) {
       const text = JSON.stringify(job)
+      const { db } = opened()
       const { jobs, workers } = queueNamed(name)
       const id = await writeWithIds(() => {
         queueNamed(name)
         const given = nextId()
-        jobs.insert(given, now(), text)
+        const insert = () => jobs.insert(given, now(), text)
+        if (error === undefined) insert()
+        else
+          atomically(db, () => {
+            insert()
+            jobs.fail(given, attempts, now(), error)
+          })
         return given
       })
-      workers.offer(id)
+      if (error === undefined) workers.offer(id)
       return { id }
     },
 

@@ -6,6 +6,9 @@ import { tablesWith } from './source.ts'
 
 const TABLE = 'hyper_adapter_queue'
 
+/** hyper nano did not keep why. */
+const FAILED = 'it failed in hyper nano'
+
 interface Queue {
   name: string
   target: string
@@ -44,9 +47,10 @@ export async function importQueue(
     if (isNew === undefined) continue
     const last = isNew ? 0 : ledger.last(name)
     for (const batch of inBatches<Job>(jobsOf.iterate(name), ({ job }) => job)) {
-      const bring = async ({ id, job }: Job) => {
+      const bring = async ({ id, job, status }: Job) => {
+        const error = status === 'ERROR' ? FAILED : undefined
         if (id <= last) instance.existing += 1
-        else await report.count(instance, String(id), async () => queue.post({ name, job: parseObject(job) }))
+        else await report.count(instance, String(id), async () => queue.post({ name, job: parseObject(job), error }))
       }
       await Promise.all(batch.map(bring))
       ledger.advance(name, batch.at(-1)?.id ?? 0)

@@ -35,7 +35,8 @@ export interface QueuePort extends PortLifecycle {
   list(args: Record<never, never>): Promise<{ names: string[] }>
   /** Removes every job, keeps target and secret. Answers how many jobs went. */
   empty(args: { name: string }): Promise<{ count: number }>
-  post(args: { name: string; job: Record<string, unknown> }): Promise<{ id: number }>
+  /** With `error` the job is kept as one whose last attempt failed so, and not sent: it comes from another queue's store. */
+  post(args: { name: string; job: Record<string, unknown>; error?: string | undefined }): Promise<{ id: number }>
   /** In the order of enqueueing. */
   get(args: { name: string; status: JobStatus }): Promise<Page<QueueJob>>
   /** Sends a failed job again, with all its attempts; fine for one that is waiting. @throws JOB_NOT_FOUND */
@@ -65,7 +66,10 @@ export const queuePort = {
   delete: { args: z.object({ name }), result: none },
   list: { args: z.object({}), result: z.object({ names: z.array(z.string()) }) },
   empty: { args: z.object({ name }), result: z.object({ count: z.number() }) },
-  post: { args: z.object({ name, job: jsonObject }), result: z.object({ id: z.number().int() }) },
+  post: {
+    args: z.object({ name, job: jsonObject, error: z.string().optional() }),
+    result: z.object({ id: z.number().int() }),
+  },
   get: { args: z.object({ name, status: z.enum(JOB_STATUSES) }), result: pageOf<QueueJob>() },
   retry: { args: z.object({ name, id }), result: none },
   cancel: { args: z.object({ name, id }), result: none },

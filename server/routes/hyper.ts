@@ -113,10 +113,7 @@ function originOf({ protocol, headers: { host }, socket }: FastifyRequest): stri
 
 /** A service that was not started says which flag starts it (design §8.5). */
 function refuse(app: FastifyInstance, name: ServiceName): void {
-  const isKnown = hyperRoutes.some(({ service }) => service === name)
-  const message = isKnown
-    ? `the ${name} service is not started; start it with: hyper-sandbox up --${name}`
-    : `the ${name} service is not started; this version does not offer --${name} yet`
+  const message = `the ${name} service is not started; start it with: hyper-sandbox up --${name}`
   const handler = async () => {
     throw new HyperError('SERVICE_NOT_STARTED', message)
   }
