@@ -1,30 +1,34 @@
 /** hyper-api §§8.2, 8.3 with §12.1 B8 and §12.2 B30: what a target receives, when, and what counts as done. */
 import assert from 'node:assert/strict'
 import { createHmac } from 'node:crypto'
-import { createServer } from 'node:net'
+import { type AddressInfo, createServer } from 'node:net'
 import { type Domain, inEmptyDomain } from './case.ts'
-import { answers, send } from './http.ts'
-import { create, jobs, post } from './queue-jobs.ts'
-import { replying, until, withTarget } from './target.ts'
+import { answers } from './http.ts'
+import { create, type Job, jobs, neighbour, post } from './queue-jobs.ts'
+import { type Answering, replying, until, withTarget } from './target.ts'
 
 async function done(domain: Domain): Promise<void> {
   await until('no job is left', async () => (await jobs(domain, 'READY')).length === 0)
   assert.deepEqual(await jobs(domain, 'ERROR'), [])
 }
 
-/** What the only job's last attempt failed of. */
-async function failure(domain: Domain): Promise<string> {
-  let error = ''
-  await until('the job fails', async () => {
-    const failed = await jobs(domain, 'ERROR')
-    assert.ok(failed.length <= 1)
-    error = failed[0]?.error ?? ''
-    return failed.length === 1
-  })
-  assert.equal(typeof error, 'string')
-  assert.notEqual(error, '')
-  assert.doesNotMatch(error, /\n {4}at |node_modules|\.ts:\d/)
-  return error
+/** What failed, once so many jobs did and none waits. */
+async function failures(domain: Domain, count: number): Promise<Job[]> {
+  await until(`${count} jobs fail`, async () => (await jobs(domain, 'ERROR')).length === count)
+  assert.deepEqual(await jobs(domain, 'READY'), [])
+  const failed = await jobs(domain, 'ERROR')
+  for (const { error, status } of failed) {
+    assert.equal(status, 'ERROR')
+    assert.ok(typeof error === 'string' && error !== '')
+    assert.doesNotMatch(error, /\n {4}at |node_modules|\.ts:\d/)
+  }
+  return failed
+}
+
+/** Answers each job with the status that it names. */
+const asTold: Answering = (reply, { body }) => {
+  const { status, text = '' } = JSON.parse(body) as { status: number; text?: string }
+  reply.writeHead(status, { location: '/elsewhere' }).end(text)
 }
 
 /** hyper-api §8.3. */
@@ -126,23 +130,22 @@ export const queueDeliveryCases = [
   ...inEmptyDomain(
     'hyper-api 8.2, 12.2 B30: what fails is tried again, then kept as ERROR with why',
     async (domain) => {
-      for (const [status, text] of [
-        [500, 'the disk is full of eels'],
-        [404, 'no such job here'],
-        [429, ''],
-      ] as const) {
-        await withTarget(replying(status, text), async (target) => {
-          await create(domain, target.url)
-          const id = await post(domain, { n: status })
-          const error = await failure(domain)
-          assert.ok(error.includes(text === '' ? String(status) : text), error)
-          assert.equal(target.deliveries.length, 3)
-          assert.deepEqual(await jobs(domain, 'READY'), [])
-          const [failed] = await jobs(domain, 'ERROR')
-          assert.deepEqual([failed?.id, failed?.job, failed?.status], [id, { n: status }, 'ERROR'])
-          answers(await domain.onQueue('DELETE'), 201, { ok: true })
-        })
-      }
+      await withTarget(asTold, async (target) => {
+        await create(domain, target.url)
+        const sent = [
+          { status: 500, text: 'the disk is full of eels' },
+          { status: 404, text: 'no such job' },
+          { status: 429 },
+        ]
+        const ids: number[] = []
+        for (const job of sent) ids.push(await post(domain, job))
+        for (const [at, { id, job, error }] of (await failures(domain, sent.length)).entries()) {
+          const { status, text } = sent[at] as { status: number; text?: string }
+          assert.deepEqual([id, job], [ids[at], sent[at]])
+          assert.ok(error?.includes(text ?? String(status)), `${status}: ${error}`)
+        }
+        assert.equal(target.deliveries.length, 3 * sent.length)
+      })
     },
   ),
   ...inEmptyDomain('hyper-api 12.2 B30: a job that succeeds at a later attempt is done', async (domain) => {
@@ -159,50 +162,40 @@ export const queueDeliveryCases = [
     )
   }),
   ...inEmptyDomain('hyper-api 12.1 B8: a redirect is a failure and is not followed', async (domain) => {
-    for (const status of [301, 302, 303, 307, 308]) {
-      let followed = 0
-      const answering = (reply: Parameters<ReturnType<typeof replying>>[0], { path }: { path: string }) => {
-        if (path === '/elsewhere') followed += 1
-        reply.writeHead(status, { location: '/elsewhere' }).end()
+    await withTarget(asTold, async (target) => {
+      await create(domain, target.url)
+      const statuses = [301, 302, 303, 307, 308]
+      for (const status of statuses) await post(domain, { status })
+      for (const [at, { error }] of (await failures(domain, statuses.length)).entries()) {
+        assert.match(error ?? '', new RegExp(`${statuses[at]}|redirect`, 'i'))
       }
-      await withTarget(answering, async (target) => {
-        await create(domain, target.url)
-        await post(domain, {})
-        assert.match(await failure(domain), new RegExp(`${status}|redirect`, 'i'))
-        assert.equal(followed, 0)
-        answers(await domain.onQueue('DELETE'), 201, { ok: true })
-      })
-    }
+      assert.ok(target.deliveries.every(({ method, path }) => method === 'POST' && path === '/jobs'))
+    })
   }),
   ...inEmptyDomain('hyper-api 8.2: a target that cannot be reached, or breaks off, is a failure', async (domain) => {
-    const closed = createServer()
-    await new Promise<void>((resolve) => closed.listen(0, '127.0.0.1', resolve))
-    const { port } = closed.address() as { port: number }
-    await new Promise((resolve) => closed.close(resolve))
-    await create(domain, `http://127.0.0.1:${port}/`)
-    await post(domain, {})
-    await failure(domain)
-    answers(await domain.onQueue('DELETE'), 201, { ok: true })
-    for (const greeting of ['', 'garbage\r\n\r\n', 'HTTP/1.1 2']) {
+    const greetings = [undefined, '', 'garbage\r\n\r\n', 'HTTP/1.1 2']
+    const breakOff = async (greeting: string | undefined, at: number) => {
       const rude = createServer((socket) => {
         socket.on('error', () => {})
-        socket.once('data', () => socket.end(greeting))
+        socket.once('data', () => socket.end(greeting ?? ''))
       })
       await new Promise<void>((resolve) => rude.listen(0, '127.0.0.1', resolve))
-      await create(domain, `http://127.0.0.1:${(rude.address() as { port: number }).port}/`)
-      await post(domain, {})
-      await failure(domain)
-      answers(await domain.onQueue('DELETE'), 201, { ok: true })
-      rude.close()
+      const { port } = rude.address() as AddressInfo
+      if (greeting === undefined) await new Promise((resolve) => rude.close(resolve))
+      const queue = neighbour(domain, String(at))
+      try {
+        await create(queue, `http://127.0.0.1:${port}/`)
+        await post(queue, {})
+        await failures(queue, 1)
+      } finally {
+        await queue.onQueue('DELETE')
+        rude.close()
+      }
     }
+    await Promise.all(greetings.map(breakOff))
   }),
   ...inEmptyDomain('hyper-api 8.2, corner 39: a target that hangs holds up no other queue', async (domain) => {
-    const neighbour = `${domain.queue}n`
-    const other: Domain = {
-      ...domain,
-      queue: neighbour,
-      onQueue: (method, rest = '', sending) => send(method, neighbour + rest, sending),
-    }
+    const other = neighbour(domain, 'n')
     await withTarget(
       () => {},
       async (hanging) => {

@@ -1,7 +1,7 @@
 /** What the queue cases do over and over. */
 import assert from 'node:assert/strict'
 import type { Domain } from './case.ts'
-import { answers } from './http.ts'
+import { answers, send } from './http.ts'
 
 export interface Job {
   id: number
@@ -30,4 +30,10 @@ export async function post({ onQueue }: Domain, job: object): Promise<number> {
 export async function create({ onQueue }: Domain, target: string, secret?: string): Promise<void> {
   const json = { target, ...(secret !== undefined && { secret }) }
   answers(await onQueue('PUT', '', { json }), 201, { ok: true })
+}
+
+/** Another queue of the same app or the like, which the case removes itself. */
+export function neighbour(domain: Domain, suffix: string): Domain {
+  const queue = `${domain.queue}${suffix}`
+  return { ...domain, queue, onQueue: (method, rest = '', sending) => send(method, queue + rest, sending) }
 }

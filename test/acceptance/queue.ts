@@ -69,7 +69,7 @@ export const queueCases = [
     answers(await onQueue('PUT', '', { json: { target: NOBODY, secret: 's'.repeat(100) } }), 201, { ok: true })
   }),
   ...onSite('hyper-api 1.13 Q1, 2.4: a bad queue name is 422', async ({ send }) => {
-    for (const name of ['a b', 'a.b', 'a%2Fb', '%C3%A4', 'a"b', 'a%27b', 'a+b', 'a$b', 'a%00b', '*']) {
+    for (const name of ['a%20b', 'a.b', 'a%2Fb', '%C3%A4', 'a"b', 'a%27b', 'a+b', 'a$b', 'a%00b', '*']) {
       refuses(await send('PUT', `/queue/${name}`, { json: { target: NOBODY } }), 422, 'queue name is not valid!')
     }
   }),
@@ -227,7 +227,7 @@ export const queueCases = [
       const ids: number[] = []
       for (let n = 0; n < 30; n += 1) ids.push(await post(domain, { n }))
       await target.received(1)
-      for (const id of ids) answers(await domain.onQueue('POST', `/${id}/_cancel`), 201, { ok: true })
+      for (const id of ids.toReversed()) answers(await domain.onQueue('POST', `/${id}/_cancel`), 201, { ok: true })
       assert.deepEqual(await jobs(domain, 'READY'), [])
       await until('what was being sent is cut off', () => target.deliveries.every(({ cutOff }) => cutOff))
       const sent = target.deliveries.length

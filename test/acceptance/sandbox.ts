@@ -155,26 +155,6 @@ export const sandboxCases = [
     assert.match(String(docs.headers['content-type']), /^text\/html/)
   }),
 
-  // Services that do not run
-
-  ...onSite('design 8.5: a service that was not started is 503 and names the flag', async ({ send, fresh }) => {
-    const { services } = (await send('GET', '/')).json() as { services: string[] }
-    const app = fresh()
-    for (const service of ['storage', 'search', 'queue'].filter((name) => !services.includes(name))) {
-      for (const [method, path] of [
-        ['GET', `/${service}`],
-        ['PUT', `/${service}/x`],
-        ['GET', `/${service}/x/y`],
-        ['POST', `/${service}/x/_query`],
-        ['GET', `/${service}/x/y/z`],
-        ['PUT', `/${app}/${service}/shelf`],
-        ['GET', `/${app}/${service}/shelf/x`],
-      ] as const) {
-        refuses(await send(method, path), 503, new RegExp(`--${service}\\b`))
-      }
-    }
-  }),
-
   // Hosts and origins
 
   ...onSite('design 11: a dotted DNS name as Host is refused', async (site) => {
