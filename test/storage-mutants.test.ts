@@ -233,6 +233,21 @@ const mutants: Mutant[] = [
     }),
   },
   {
+    name: 'nobody asks onlyIf',
+    rule: 'put onlyIf:',
+    breaks: (real) => ({ putObject: ({ onlyIf: _, ...args }) => real.putObject(args) }),
+  },
+  {
+    name: 'onlyIf is asked before the body has come',
+    rule: 'put onlyIf:',
+    breaks: (real) => ({
+      putObject: async ({ onlyIf, ...args }) => {
+        onlyIf?.(await real.getObject(args).catch(ignore('OBJECT_NOT_FOUND')))
+        return real.putObject(args)
+      },
+    }),
+  },
+  {
     name: 'the media type is forgotten',
     rule: '',
     breaks: (real) => ({ putObject: ({ mediaType: _, ...args }) => real.putObject(args) }),

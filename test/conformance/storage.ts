@@ -35,6 +35,7 @@ type Body = AsyncIterable<Uint8Array> | Uint8Array | string
 
 interface Fixture extends StorageUnderTest {
   put(object: string, body: Body, mediaType?: string): Promise<ObjectInfo>
+  putIf(object: string, body: Body, onlyIf: (current: ObjectInfo | undefined) => void): Promise<ObjectInfo>
   get(object: string): Promise<StoredObject>
   bytes(object: string, range?: ByteRange): Promise<Buffer>
   list(prefix?: string, startAfter?: string): Promise<ObjectInfo[]>
@@ -53,6 +54,7 @@ export function storageSuite({ test, create }: StorageSuiteOptions): void {
         await run({
           ...made,
           put: (object, body, mediaType) => storage.putObject({ bucket: 'b', object, mediaType, body: asBody(body) }),
+          putIf: (object, body, onlyIf) => storage.putObject({ bucket: 'b', object, onlyIf, body: asBody(body) }),
           get: (object) => storage.getObject({ bucket: 'b', object }),
           bytes: async (object, range) => bytesOf(await storage.getObject({ bucket: 'b', object }), range),
           list,
@@ -364,6 +366,41 @@ export function storageSuite({ test, create }: StorageSuiteOptions): void {
     const { mediaType, ...old } = await get('old')
     assert.deepEqual([old.etag, mediaType], [etag, 'a/a'])
     assert.deepEqual(await keys(), ['old'])
+  })
+
+  rule('put onlyIf: sees what is there when the body has come, and may refuse', async ({ put, putIf, get, keys }) => {
+    for (const size of [1_000, LARGE]) {
+      const old = await put('k', 'old', 'a/a')
+      let newer: ObjectInfo | undefined
+      const seen: (ObjectInfo | undefined)[] = []
+      const body = async function* () {
+        yield* cut(patterned(size, 1), 65_536)
+        newer = await put('k', 'newer', 'b/b')
+      }
+      const refuse = (current: ObjectInfo | undefined) => {
+        seen.push(current)
+        if (current?.etag !== old.etag) throw new HyperError('PRECONDITION_FAILED', 'the object has changed')
+      }
+      await refused(putIf('k', body(), refuse), 'PRECONDITION_FAILED')
+      assert.deepEqual(seen, [newer])
+      assert.equal((await get('k')).etag, newer?.etag)
+      await refused(putIf('new', 'text', refuse), 'PRECONDITION_FAILED')
+      assert.equal(seen[1], undefined)
+      assert.deepEqual(await keys(), ['k'])
+      const { etag } = await putIf('k', 'newest', (current) => assert.deepEqual(current, newer))
+      assert.equal((await get('k')).etag, etag)
+    }
+  })
+
+  rule('put onlyIf: of many that want nothing there exactly one wins', async ({ putIf, bytes }) => {
+    const absent = (current: ObjectInfo | undefined) => {
+      if (current) throw new HyperError('PRECONDITION_FAILED', 'the object exists')
+    }
+    const bodies = Array.from({ length: 10 }, (_, n) => patterned(n % 2 === 0 ? 100 : 100_000, n))
+    const told = await Promise.allSettled(bodies.map((body) => putIf('k', slowly(cut(body, 50_000)), absent)))
+    const winners = told.flatMap(({ status }, n) => (status === 'fulfilled' ? [n] : []))
+    assert.equal(winners.length, 1)
+    assert.ok((await bytes('k')).equals(bodies[winners[0] ?? 0] ?? Buffer.alloc(0)))
   })
 
   rule('put into a bucket that goes meanwhile: BUCKET_NOT_FOUND', async ({ storage, put, keys }) => {
