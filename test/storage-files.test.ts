@@ -6,6 +6,7 @@ import { join, sep } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { after, test } from 'node:test'
 import { setTimeout as sleep, setImmediate as tick } from 'node:timers/promises'
+import { ObjectFiles } from '../adapters/storage/object-files.ts'
 import { createSqliteStorage } from '../adapters/storage/sqlite.ts'
 import { HyperError } from '../server/error.ts'
 import { type Guarded, guard } from '../server/port.ts'
@@ -174,11 +175,11 @@ test('a bucket that was being emptied at the end is emptied at the next start', 
   await using disk = await Disk.make()
   await Promise.all(Array.from({ length: 500 }, (_, n) => disk.put(`k${n}`, Buffer.alloc(n % 50 === 0 ? LARGE : 10))))
   assert.deepEqual(await disk.storage.emptyBucket({ bucket: 'b' }), { count: 500 })
-  await disk.put('kept', Buffer.alloc(LARGE))
   await disk.storage.close()
   const left = rows(disk)
   assert.ok(left.objects > 1 && left.buckets === 2, JSON.stringify(left))
   await disk.reopen()
+  await disk.put('kept', Buffer.alloc(LARGE))
   await until(
     () => disk.files().length === 1,
     () => disk.files(),
@@ -188,7 +189,7 @@ test('a bucket that was being emptied at the end is emptied at the next start', 
   assert.deepEqual(rows(disk), { objects: 1, buckets: 1 })
 })
 
-function rows({ directory }: Disk): unknown & { objects: number; buckets: number } {
+function rows({ directory }: Disk): { objects: number; buckets: number } {
   using db = new DatabaseSync(join(directory, 'storage.db'), { readOnly: true })
   const count = (table: string) => Number(db.prepare(`SELECT count(*) AS n FROM ${table}`).get()?.n)
   return { objects: count('objects'), buckets: count('buckets') }
@@ -221,6 +222,29 @@ test('a start removes what a crash left, and nothing else', async () => {
     assert.ok((await disk.get(`k${n}`)).equals(body))
     assert.ok((await disk.get(`new${n}`)).equals(body))
   }
+})
+
+test('a start keeps files whose rows are only on their way', async () => {
+  const objects = mkdtempSync(join(root, 'case-'))
+  for (let n = 0; n < 256; n += 1) {
+    mkdirSync(join(objects, hex(n)))
+    writeFileSync(join(objects, hex(n), `${hex(n)}${'0'.repeat(30)}`), 'stray')
+  }
+  const files = new ObjectFiles(objects)
+  await files.open(() => new Set())
+  const drafts = await Promise.all(
+    Array.from({ length: 40 }, async () => {
+      const draft = await files.create()
+      await files.place(draft)
+      return draft.name
+    }),
+  )
+  const left = () => readdirSync(objects, { recursive: true }).filter((name) => String(name).length > 3)
+  await until(() => left().length <= 40, left)
+  assert.equal(left().length, 40)
+  for (const name of drafts) await (await files.read(name))?.close()
+  await files.stop()
+  assert.equal(left().length, 40)
 })
 
 function hex(n: number): string {
