@@ -3,7 +3,6 @@ import type { ServerOptions, ServerResponse } from 'node:http'
 import { createServer, type Server as SecureServer } from 'node:https'
 import type { Socket } from 'node:net'
 import type { FastifyInstance } from 'fastify'
-import { answerClientError } from './plugins/errors.ts'
 import { GatewayResponse } from './response.ts'
 
 export const HTTP_OPTIONS = {
@@ -29,7 +28,7 @@ export function createSecureServer(app: FastifyInstance, certificate: Certificat
   server.on('clientError', (error: Error & { code?: string }, socket: Socket) => {
     // Without a handshake there is no way to tell them.
     if (/^ERR_(SSL|TLS)_/.test(error.code ?? '')) socket.destroy()
-    else answerClientError(error, socket)
+    else app.server.emit('clientError', error, socket)
   })
   return server
 }
