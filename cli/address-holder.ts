@@ -11,7 +11,7 @@ export function explainAddressInUse(error: HyperError, tcpPort: number, env: Nod
   const free = 'take a free port with --port 0, or another with --port <n>'
   for (const known of registeredSandboxes(env)) {
     const found = inspect(known.stateDirectory)
-    if (found.state === 'running' && found.run.tcpPort === tcpPort) {
+    if (found.state === 'running' && [found.run.tcpPort, found.run.https?.tcpPort].includes(tcpPort)) {
       return new HyperError(
         'ADDRESS_IN_USE',
         `${error.message}, by the sandbox ${known.name} of ${known.projectDirectory}`,

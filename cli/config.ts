@@ -3,18 +3,23 @@
  * flag > environment > project file > what this project remembers > default.
  */
 import type { z } from 'zod'
+import type { Credentials } from '../server/credentials.ts'
 import { HyperError } from '../server/error.ts'
 import { isServiceName, type ServiceName } from '../server/services.ts'
-import type { Flags } from './flags.ts'
+import { type Flags, variableOf } from './flags.ts'
 import { forwardedHosts } from './forwarded-hosts.ts'
 import { findProject, type Project } from './project.ts'
 import { domainName, engineName, type ProjectFile, tcpPort } from './project-file.ts'
 import { creationOf, type ServiceConfigs } from './service-config.ts'
-import { readRemembered, type Secrets } from './state.ts'
+import { type Remembered, readRemembered } from './state.ts'
 import { didYouMean } from './suggest.ts'
+import type { TlsConfig } from './tls.ts'
+import { authorityDirectory } from './user-directories.ts'
 import type { SandboxConfig } from './wire.ts'
 
 const DEFAULTS = { domain: 'test', engine: 'auto', host: '127.0.0.1', tcpPort: 6363 } as const
+
+const MAX_TCP_PORT = 65_535
 
 /** In the order people are told of them. */
 export const KINDS = ['data', 'cache', 'storage', 'search', 'queue'] as const satisfies readonly ServiceName[]
@@ -23,7 +28,7 @@ export const KINDS = ['data', 'cache', 'storage', 'search', 'queue'] as const sa
 export interface Resolved {
   project: Project
   /** `listen.tcpPort` is 0 when a free one shall be taken, the project's earlier one if it still is. */
-  config: Omit<SandboxConfig, keyof Secrets | 'dataDirectory'>
+  config: Omit<SandboxConfig, 'token' | 'signingKey' | 'dataDirectory'>
   /** TCP port this project had last, for `listen.tcpPort` 0. */
   lastTcpPort: number | undefined
   ephemeral: boolean
@@ -60,21 +65,29 @@ export async function resolveConfig(source: ConfigSource): Promise<Resolved> {
   const running = runningServices(source, file, asked)
   const services: ServiceConfigs = Object.fromEntries(running.map((kind) => [kind, configOf(file, kind)]))
   const listenPort = givenTcpPort(flags, env) ?? file.listen?.port ?? remembered.tcpPort ?? DEFAULTS.tcpPort
+  const tls = tlsOf(flags, file, listenPort, remembered)
   return {
     project,
     config: {
       name: file.name ?? project.defaultName,
       projectDirectory: project.directory,
       stateDirectory: project.stateDirectory,
+      authorityDirectory: authorityDirectory(env),
       engine: 'embedded',
       domain: checked(flags, 'domain', domainName) ?? file.domain ?? DEFAULTS.domain,
       services,
       listen: {
         host: flags.text('host') ?? file.listen?.host ?? DEFAULTS.host,
         tcpPort: listenPort,
-        allowedHosts: [...(file.listen?.allowed_hosts ?? []), ...forwardedHosts(env, listenPort)],
+        allowedHosts: [
+          ...(file.listen?.allowed_hosts ?? []),
+          ...forwardedHosts(env, listenPort),
+          ...forwardedHosts(env, tls?.tcpPort ?? 0),
+        ],
         allowedOrigins: file.listen?.allowed_origins ?? [],
+        ...(tls ? { tls } : {}),
       },
+      ...credentialsOf(env, file),
       logRequests: flags.has('log-requests') || (file.log_requests ?? false),
     },
     lastTcpPort: remembered.tcpPort,
@@ -101,6 +114,28 @@ function givenTcpPort(flags: Flags, env: NodeJS.ProcessEnv): number | undefined 
   throw flags.has('port')
     ? flags.invalid('port', message)
     : new HyperError('CONFIG_INVALID', `PORT ${message}`, { hint: 'Change or unset PORT.' })
+}
+
+/** Variables without flags: a command line is no place for a secret. @throws CONFIG_INVALID for one half without the other */
+function credentialsOf(env: NodeJS.ProcessEnv, { auth = {} }: ProjectFile): { credentials?: Credentials } {
+  const key = env.HYPER_SANDBOX_AUTH_KEY || auth.key
+  const secret = env.HYPER_SANDBOX_AUTH_SECRET || auth.secret
+  if (key !== undefined && secret !== undefined) return { credentials: { key, secret } }
+  if (key === undefined && secret === undefined) return {}
+  const missing = key === undefined ? 'key' : 'secret'
+  throw new HyperError('CONFIG_INVALID', `auth has no ${missing}`, {
+    hint: `Set auth.${missing} in the project file or its .local.yaml, or ${variableOf(`auth-${missing}`)}.`,
+  })
+}
+
+/** HTTPS has the TCP port after HTTP's, unless the two were found free together. */
+function tlsOf(flags: Flags, file: ProjectFile, listenPort: number, remembered: Remembered): TlsConfig | undefined {
+  const certificate = file.listen?.tls ?? (flags.has('tls') ? 'auto' : undefined)
+  if (certificate === undefined) return undefined
+  const lastTcpPort = remembered.httpsTcpPort
+  const isFree = listenPort === 0 || listenPort === MAX_TCP_PORT
+  const isLast = listenPort === remembered.tcpPort && lastTcpPort !== undefined
+  return { certificate, lastTcpPort, tcpPort: isFree ? 0 : isLast ? lastTcpPort : listenPort + 1 }
 }
 
 function checked<S extends z.ZodType>(flags: Flags, name: string, schema: S): z.infer<S> | undefined {

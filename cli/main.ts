@@ -38,7 +38,12 @@ const HIDDEN: typeof VERBS = {
 }
 
 /** Variables that are no flag's. */
-const OTHER_VARIABLES: readonly string[] = ['HYPER_SANDBOX_HOME', 'HYPER_SANDBOX_DEBUG']
+const OTHER_VARIABLES: readonly string[] = [
+  'HYPER_SANDBOX_HOME',
+  'HYPER_SANDBOX_DEBUG',
+  'HYPER_SANDBOX_AUTH_KEY',
+  'HYPER_SANDBOX_AUTH_SECRET',
+]
 
 async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
   const [first, ...rest] = argv

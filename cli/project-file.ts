@@ -59,6 +59,18 @@ export const projectFile = z.strictObject({
     .strictObject({
       host: z.string().min(1, 'must not be empty').optional().describe('Address to listen on. Default: 127.0.0.1.'),
       port: tcpPort.optional().describe('TCP port; 0 takes a free one, remembered. Default: 6363.'),
+      tls: z
+        .union([
+          z.literal('auto'),
+          z.strictObject({
+            cert: z.string().min(1, 'must not be empty').describe('PEM file of the certificate, with its chain.'),
+            key: z.string().min(1, 'must not be empty').describe('PEM file of its private key.'),
+          }),
+        ])
+        .optional()
+        .describe(
+          "HTTPS too, on the TCP port after the other: auto takes a certificate of this user's own authority. Default: none.",
+        ),
       allowed_hosts: z
         .array(z.string().min(1, 'must not be empty'))
         .optional()
@@ -79,6 +91,15 @@ export const projectFile = z.strictObject({
     })
     .optional()
     .describe('false leaves a service out. Default: all run.'),
+  auth: z
+    .strictObject({
+      key: z.string().min(1, 'must not be empty').optional(),
+      secret: z.string().min(1, 'must not be empty').optional().describe('Better kept in the .local.yaml.'),
+    })
+    .optional()
+    .describe(
+      "hyper's API asks for the tokens of these credentials: cloud://key:secret@host. Default: it asks for none.",
+    ),
   log_requests: z.boolean().optional().describe('Log every request, not only failed and slow ones.'),
 })
 

@@ -53,9 +53,10 @@ function filledIn(
 }
 
 function explain(file: string, document: Document, lines: LineCounter, issue: z.core.$ZodIssue): HyperError {
-  // A service's union: what is wrong with its object form says more than "neither".
+  // A union: what is wrong with its object form says more than "neither".
   if (issue.code === 'invalid_union') {
-    const inner = issue.errors.flat().find(({ code, path }) => code === 'unrecognized_keys' || path.length > 0)
+    const all = issue.errors.flat()
+    const inner = all.find(({ code }) => code === 'unrecognized_keys') ?? all.find(({ path }) => path.length > 0)
     if (inner) return explain(file, document, lines, { ...inner, path: [...issue.path, ...inner.path] })
     const forms = formsOf(schemaAt(issue.path))
     return invalid(file, lineOf(document, lines, issue.path), `${spell(issue.path)} must be ${forms}`)

@@ -39,6 +39,7 @@ export async function reportRunning(
     output.warn(`it listens on port ${run.tcpPort}, not ${listen.tcpPort}: ${changeIt(`--port ${listen.tcpPort}`)}`)
   if (flags.has('host') && listen.host !== run.host)
     output.warn(`it listens on ${run.host}, not ${listen.host}: ${changeIt(`--host ${listen.host}`)}`)
+  if (flags.has('tls') && !run.https) output.warn(`it serves no HTTPS: ${changeIt('--tls')}`)
   if (resolved.ephemeral && !run.ephemeral) output.warn(`it keeps its data: ${changeIt('--ephemeral')}`)
 
   const emptied =

@@ -11,7 +11,16 @@ import type { Resolved } from './config.ts'
 import { acquireLock } from './lock.ts'
 import { registerSandbox } from './registry.ts'
 import type { StopReason } from './signals.ts'
-import { ensureSecrets, makeStateDirectory, type Run, readRun, removeRun, writeRemembered, writeRun } from './state.ts'
+import {
+  keepSecrets,
+  makeStateDirectory,
+  type Run,
+  readRemembered,
+  readRun,
+  removeRun,
+  writeRemembered,
+  writeRun,
+} from './state.ts'
 import { VERSION } from './version.ts'
 import type { RunningSandbox, SandboxConfig, StartOptions } from './wire.ts'
 
@@ -48,7 +57,8 @@ export async function runSandbox(resolved: Resolved, options: RunOptions): Promi
   }
   process.once('exit', cleanUp)
   try {
-    const config: SandboxConfig = { ...resolved.config, dataDirectory, ...ensureSecrets(stateDirectory) }
+    const secrets = keepSecrets(stateDirectory, resolved.config.credentials)
+    const config: SandboxConfig = { ...resolved.config, dataDirectory, ...secrets }
     const run = describeRun(config, resolved.ephemeral, options.arguments)
     writeRun(stateDirectory, run)
     const { createLogger } = await import('./log.ts')
@@ -60,9 +70,10 @@ export async function runSandbox(resolved: Resolved, options: RunOptions): Promi
     if (typeof started === 'string') return started
     const { sandbox, emptied } = started
 
-    const { url, host, tcpPort, instance } = sandbox
-    const ready: Run = { ...run, phase: 'ready', url, host, tcpPort, instance }
-    writeRemembered(stateDirectory, { engine: config.engine, tcpPort, version: VERSION })
+    const { url, host, tcpPort, https, instance } = sandbox
+    const ready: Run = { ...run, phase: 'ready', url, host, tcpPort, https, instance }
+    const httpsTcpPort = https?.tcpPort ?? readRemembered(stateDirectory).httpsTcpPort
+    writeRemembered(stateDirectory, { engine: config.engine, tcpPort, httpsTcpPort, version: VERSION })
     try {
       registerSandbox(options.env, config)
     } catch (err) {
@@ -70,7 +81,7 @@ export async function runSandbox(resolved: Resolved, options: RunOptions): Promi
       logger.warn({ err }, 'list will not show this sandbox')
     }
     writeRun(stateDirectory, ready)
-    logger.info({ url, version: VERSION, services: run.services }, 'ready')
+    logger.info({ url, https: https?.url, version: VERSION, services: run.services }, 'ready')
     options.onReady(ready, emptied)
 
     const reason = await options.stopRequested
@@ -79,7 +90,7 @@ export async function runSandbox(resolved: Resolved, options: RunOptions): Promi
     logger.info('stopped')
     return reason
   } catch (error) {
-    throw explained(error, resolved, options.env)
+    throw explained(error, options.env)
   } finally {
     process.off('exit', cleanUp)
     cleanUp()
@@ -140,6 +151,7 @@ function describeRun(config: SandboxConfig, ephemeral: boolean, args: string[]):
     url: '',
     host: config.listen.host,
     tcpPort: config.listen.tcpPort,
+    authKey: config.credentials?.key,
     services: Object.keys(config.services) as Run['services'],
     domain: config.domain,
     engine: config.engine,
@@ -160,8 +172,10 @@ function tooLate(timeoutMs: number): Promise<never> {
   })
 }
 
-function explained(error: unknown, { config }: Resolved, env: NodeJS.ProcessEnv): HyperError {
+function explained(error: unknown, env: NodeJS.ProcessEnv): HyperError {
   const known = asHyperError(error)
   const taken = known.code === 'ADDRESS_IN_USE' && (known.cause as { code?: string } | undefined)?.code === 'EADDRINUSE'
-  return taken ? explainAddressInUse(known, config.listen.tcpPort, env) : known
+  if (!taken) return known
+  const { tcpPort } = known.meta as { tcpPort: number }
+  return explainAddressInUse(known, tcpPort, env)
 }

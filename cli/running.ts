@@ -6,7 +6,7 @@ import type { ServiceName } from '../server/services.ts'
 import type { ImportRequest, ImportResult } from './import/import-directory.ts'
 import { isLocked } from './lock.ts'
 import { creationOf, type ServiceConfigs } from './service-config.ts'
-import { type Run, readRun, readToken, stateFiles } from './state.ts'
+import { type Run, readRun, readSecrets, stateFiles } from './state.ts'
 
 /** `starting`: alive, not answering yet. A run is what its process wrote; only the lock proves that it lives. */
 export type Running =
@@ -98,18 +98,22 @@ export async function shutdownRunning(run: Run, stateDirectory: string): Promise
 /** Creates the services in the domain through the public API, with what the project file says; one that exists is fine. */
 export async function createInRunning(
   run: Run,
-  { domain, services }: { domain: string; services: ServiceConfigs },
+  { domain, services, stateDirectory }: { domain: string; services: ServiceConfigs; stateDirectory: string },
   kinds: readonly ServiceName[],
 ): Promise<void> {
   for (const kind of kinds) {
     const response = await send(run, `/${kind}/${domain}`, {
       method: 'PUT',
-      headers: { 'content-type': 'application/json' },
+      headers: { authorization: bearer(stateDirectory), 'content-type': 'application/json' },
       body: JSON.stringify(creationOf(kind, services)),
       signal: AbortSignal.timeout(ANSWER_MS),
     })
     if (!response.ok && response.status !== 409) throw await refused(response, `cannot create ${kind} '${domain}'`)
   }
+}
+
+function bearer(stateDirectory: string): string {
+  return `Bearer ${readSecrets(stateDirectory)?.token ?? ''}`
 }
 
 async function control(
@@ -122,7 +126,7 @@ async function control(
   const response = await send(run, path, {
     method: 'POST',
     headers: {
-      authorization: `Bearer ${readToken(stateDirectory) ?? ''}`,
+      authorization: bearer(stateDirectory),
       'content-type': 'application/json',
       // An idle connection of ours would hold up the shutdown it asks for.
       connection: 'close',

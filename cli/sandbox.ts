@@ -4,12 +4,15 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { pino } from 'pino'
+import type { Credentials } from '../server/credentials.ts'
 import { HyperError } from '../server/error.ts'
 import { purge } from '../server/purge.ts'
 import { isServiceName, SERVICE_NAMES, type ServiceName, type Services } from '../server/services.ts'
+import { cloudConnectionString, connectionString } from './connection-string.ts'
 import { createServices } from './create-services.ts'
 import type { QueueConfig, SearchConfig, ServiceConfig, ServiceConfigs } from './service-config.ts'
-import { type RunningSandbox, startSandbox } from './wire.ts'
+import { authorityDirectory } from './user-directories.ts'
+import { type RunningSandbox, type SecureAddress, startSandbox } from './wire.ts'
 
 export interface CreateSandboxOptions {
   /**
@@ -27,14 +30,27 @@ export interface CreateSandboxOptions {
   directory?: string
   allowedHosts?: string[]
   allowedOrigins?: string[]
+  /** HTTPS too, on a free TCP port: `auto` takes a certificate of this user's own authority. @default none */
+  tls?: 'auto' | { cert: string; key: string }
+  /** hyper's API asks for the tokens that hyper-connect makes of these. @default it asks for none */
+  auth?: Credentials
 }
 
 export interface Sandbox extends AsyncDisposable {
   /** Such as `http://127.0.0.1:49152`. */
   url: string
-  /** What hyper-connect takes: the url with the domain. */
+  /** What hyper-connect takes: the url with the domain, and with the credentials of `auth`. */
   connectionString: string
   domain: string
+  /** Present with `tls`. */
+  https?: {
+    /** Such as `https://127.0.0.1:49153`. */
+    url: string
+    /** hyper-connect's cloud form: `cloud://127.0.0.1:49153/test`. */
+    connectionString: string
+    /** PEM file that clients have to trust, such as by NODE_EXTRA_CA_CERTS; absent with a certificate of your own. */
+    authorityFile?: string
+  }
   /** Finishes open requests, closes, removes temporary data. Safe to repeat. */
   close(): Promise<void>
 }
@@ -77,6 +93,7 @@ async function start(
         name: domain,
         projectDirectory: process.cwd(),
         stateDirectory: directory,
+        authorityDirectory: authorityDirectory(process.env),
         dataDirectory: directory,
         engine: 'embedded',
         domain,
@@ -86,7 +103,9 @@ async function start(
           tcpPort: options.port ?? 0,
           allowedHosts: options.allowedHosts ?? [],
           allowedOrigins: options.allowedOrigins ?? [],
+          ...(options.tls ? { tls: { tcpPort: 0, certificate: options.tls } } : {}),
         },
+        ...(options.auth ? { credentials: options.auth } : {}),
         logRequests: false,
         token: randomBytes(24).toString('base64url'),
         signingKey: randomBytes(32).toString('base64url'),
@@ -99,10 +118,23 @@ async function start(
   }
   return {
     url: running.url,
-    connectionString: `${running.url}/${domain}`,
+    connectionString: connectionString(running.url, domain, options.auth),
     domain,
+    ...(running.https ? { https: secureAddress(running.https, domain, options.auth) } : {}),
     close,
     [Symbol.asyncDispose]: close,
+  }
+}
+
+function secureAddress(
+  { url, authorityFile }: SecureAddress,
+  domain: string,
+  auth: Credentials | undefined,
+): NonNullable<Sandbox['https']> {
+  return {
+    url,
+    connectionString: cloudConnectionString(url, domain, auth),
+    ...(authorityFile === undefined ? {} : { authorityFile }),
   }
 }
 

@@ -3,6 +3,7 @@ import type { Context } from './command.ts'
 import { resolveConfig } from './config.ts'
 import { projectFileSchema } from './project-file.ts'
 import type { ServiceConfigs } from './service-config.ts'
+import { MASK } from './summary.ts'
 
 /** What `up` would run; or, asked so, what a project file may say. */
 export async function showConfig({ flags, output, env, cwd }: Context): Promise<number> {
@@ -12,7 +13,8 @@ export async function showConfig({ flags, output, env, cwd }: Context): Promise<
     return 0
   }
   const resolved = await resolveConfig({ flags, env, cwd })
-  const { name, projectDirectory, stateDirectory, engine, domain, services, listen, logRequests } = resolved.config
+  const { name, projectDirectory, stateDirectory, engine, domain, services, listen, credentials, logRequests } =
+    resolved.config
   const shown = {
     name,
     projectDirectory,
@@ -24,9 +26,11 @@ export async function showConfig({ flags, output, env, cwd }: Context): Promise<
     listen: {
       host: listen.host,
       port: listen.tcpPort,
+      tls: listen.tls ? { certificate: listen.tls.certificate, port: listen.tls.tcpPort } : null,
       allowed_hosts: listen.allowedHosts,
       allowed_origins: listen.allowedOrigins,
     },
+    auth: credentials ? { key: credentials.key, secret: MASK } : null,
     log_requests: logRequests,
     ephemeral: resolved.ephemeral,
     create: resolved.create,

@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto'
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import * as z from 'zod'
+import type { Credentials } from '../server/credentials.ts'
 import { HyperError } from '../server/error.ts'
 import { SERVICE_NAMES } from '../server/services.ts'
 import { writeAtomically } from './atomic-file.ts'
@@ -19,6 +20,9 @@ const run = z.object({
   url: z.string(),
   host: z.string(),
   tcpPort: z.int(),
+  /** Whose tokens hyper's API asks for; the secret is in `secrets.json`. */
+  authKey: z.string().optional(),
+  https: z.object({ url: z.string(), tcpPort: z.int(), authorityFile: z.string().optional() }).optional(),
   services: z.array(z.enum(SERVICE_NAMES)),
   domain: z.string(),
   engine: z.enum(['embedded']),
@@ -37,6 +41,7 @@ export type Run = z.infer<typeof run>
 const remembered = z.object({
   engine: z.enum(['embedded']).optional(),
   tcpPort: z.int().min(1).max(65535).optional(),
+  httpsTcpPort: z.int().min(1).max(65535).optional(),
   /** Version that wrote the data last. */
   version: z.string().optional(),
 })
@@ -107,24 +112,28 @@ export function writeRemembered(stateDirectory: string, value: Remembered): void
 const SECRET_BYTES = 32
 
 const secret = z.base64url().min(1)
-const secrets = z.object({ token: secret, signingKey: secret })
+const secrets = z.object({
+  /** Admits admin calls. */
+  token: secret,
+  /** What URLs are signed with, base64url. */
+  signingKey: secret,
+  /** Whose tokens hyper's API asks for in this run, or the last. */
+  credentials: z.object({ key: z.string(), secret: z.string() }).optional(),
+})
 
-/** base64url: what admits admin calls, and the key that URLs are signed with. */
 export type Secrets = z.infer<typeof secrets>
 
-export function readToken(stateDirectory: string): string | undefined {
-  return read(stateFiles(stateDirectory).secrets, secrets.partial())?.token
+/** What of them is kept already. */
+export function readSecrets(stateDirectory: string): { [S in keyof Secrets]?: Secrets[S] | undefined } {
+  return read(stateFiles(stateDirectory).secrets, secrets.partial()) ?? {}
 }
 
-/** The project's secrets, each made at the first start that needs it. */
-export function ensureSecrets(stateDirectory: string): Secrets {
-  const { secrets: file } = stateFiles(stateDirectory)
-  const known = read(file, secrets.partial()) ?? {}
-  const { token = newSecret(), signingKey = newSecret() } = known
-  if (known.token === undefined || known.signingKey === undefined) {
-    writeAtomically(file, `${JSON.stringify({ token, signingKey })}\n`, 0o600)
-  }
-  return { token, signingKey }
+/** Keeps a run's credentials for those who are to use them, with the project's own secrets, made at its first start. */
+export function keepSecrets(stateDirectory: string, credentials: Credentials | undefined): Secrets {
+  const { token = newSecret(), signingKey = newSecret() } = readSecrets(stateDirectory)
+  const kept = { token, signingKey, credentials }
+  writeAtomically(stateFiles(stateDirectory).secrets, `${JSON.stringify(kept)}\n`, 0o600)
+  return kept
 }
 
 function newSecret(): string {

@@ -3,7 +3,7 @@ import { KINDS } from './config.ts'
 import { columns } from './output.ts'
 import type { Project } from './project.ts'
 import { inspect, readiness } from './running.ts'
-import { connectionString, describeRun, shortPath } from './summary.ts'
+import { describeRun, maskedConnectionString, shortPath } from './summary.ts'
 
 /** `off`: left out of this run. */
 type ServiceState = 'ready' | 'unavailable' | 'off'
@@ -37,7 +37,8 @@ export function statusText(
     ['name', found.name],
     ['state', found.ready ? 'running' : 'running, but not ready'],
     ['url', found.url],
-    ['connect', `HYPER=${connectionString(found)}`],
+    ...(found.https ? [['https', found.https.url]] : []),
+    ['connect', `HYPER=${maskedConnectionString(found)}`],
     ['engine', found.engine],
     ['process', String(found.pid)],
     ['since', found.startedAt],

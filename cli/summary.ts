@@ -3,6 +3,7 @@ import { homedir } from 'node:os'
 import { relative, sep } from 'node:path'
 import type { Emptied } from '../server/purge.ts'
 import type { ServiceName } from '../server/services.ts'
+import { connectionString } from './connection-string.ts'
 import { columns, type Output } from './output.ts'
 import type { Run } from './state.ts'
 
@@ -17,15 +18,18 @@ export interface Effects {
 /** What `--json` tells of a run. */
 export function describeRun(run: Run, effects?: Effects) {
   const { phase, arguments: line, host, tcpPort, ...told } = run
-  const described = { ...told, connectionString: connectionString(run), address: { host, tcpPort } }
+  const described = { ...told, connectionString: maskedConnectionString(run), address: { host, tcpPort } }
   if (!effects) return described
   const createWith = Object.fromEntries(effects.uncreated.map((kind) => [kind, creatingCall(run, kind)]))
   return { ...described, emptied: effects.emptied, created: effects.create, createWith }
 }
 
-/** What hyper-connect takes. */
-export function connectionString(run: Pick<Run, 'url' | 'domain'>): string {
-  return `${run.url}/${run.domain}`
+/** In the place of a secret. */
+export const MASK = '***'
+
+/** What hyper-connect takes, for eyes that need not see a secret. */
+export function maskedConnectionString({ url, domain, authKey }: Pick<Run, 'url' | 'domain' | 'authKey'>): string {
+  return connectionString(url, domain, authKey === undefined ? undefined : { key: authKey, secret: MASK })
 }
 
 export function summaryOf(output: Output, run: Run, effects: Effects & { cwd: string }): string {
@@ -33,8 +37,11 @@ export function summaryOf(output: Output, run: Run, effects: Effects & { cwd: st
   const { create, uncreated, emptied, cwd } = effects
   const rows = services.map((service) => [service, `${url}/${service}/${domain}`])
   const about = [
-    ['connect', `HYPER=${connectionString(run)}`],
+    ['connect', `HYPER=${maskedConnectionString(run)}`],
+    ...(run.https ? [['https', run.https.url]] : []),
+    ...(run.https?.authorityFile ? [['trust', `NODE_EXTRA_CA_CERTS=${run.https.authorityFile}`]] : []),
     ['stored', run.ephemeral ? 'in a temporary directory, gone at the end' : shortPath(run.dataDirectory, cwd)],
+    ...(run.authKey === undefined ? [] : [['secret', 'asked for by the API; hyper-sandbox env prints it']]),
     ...(uncreated.length === 0 || create.length > 0 ? [['try', example(run, create)]] : []),
     ...uncreated.map((kind) => ['create', creatingCall(run, kind)]),
   ]

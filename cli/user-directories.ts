@@ -7,6 +7,11 @@ export function stateHome(env: NodeJS.ProcessEnv): string {
   return env.HYPER_SANDBOX_HOME || join(env.XDG_STATE_HOME || join(homedir(), '.local', 'state'), 'hyper-sandbox')
 }
 
+/** The certificate authority behind `up --tls`. */
+export function authorityDirectory(env: NodeJS.ProcessEnv): string {
+  return join(stateHome(env), 'authority')
+}
+
 /** What can be made again. */
 export function cacheDirectory(env: NodeJS.ProcessEnv): string {
   if (env.HYPER_SANDBOX_HOME) return join(env.HYPER_SANDBOX_HOME, 'cache')

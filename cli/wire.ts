@@ -4,9 +4,11 @@
  */
 import { randomUUID } from 'node:crypto'
 import { pathToFileURL } from 'node:url'
+import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
 import { type AdapterOptions, registry, type Settings } from '../adapters/registry.ts'
 import { buildApp } from '../server/app.ts'
+import type { Credentials } from '../server/credentials.ts'
 import { HyperError } from '../server/error.ts'
 import { guard } from '../server/port.ts'
 import { cachePort } from '../server/ports/cache.ts'
@@ -15,8 +17,9 @@ import { queuePort } from '../server/ports/queue.ts'
 import { searchPort } from '../server/ports/search.ts'
 import { storagePort } from '../server/ports/storage.ts'
 import type { Services } from '../server/services.ts'
-import { listen } from '../server/start.ts'
+import { type Listener, listen, listenSecurely } from '../server/start.ts'
 import type { ServiceConfigs } from './service-config.ts'
+import type { TlsConfig } from './tls.ts'
 import { VERSION } from './version.ts'
 
 /** Everything a sandbox needs to know, resolved (design §7). */
@@ -26,24 +29,44 @@ export interface SandboxConfig {
   /** `<project>/.hyper-sandbox` */
   stateDirectory: string
   dataDirectory: string
+  /** Where the user's certificate authority is kept. */
+  authorityDirectory: string
   engine: 'embedded'
   domain: string
   /** The services that run. */
   services: ServiceConfigs
-  listen: { host: string; tcpPort: number; allowedHosts: string[]; allowedOrigins: string[] }
+  listen: {
+    host: string
+    tcpPort: number
+    allowedHosts: string[]
+    allowedOrigins: string[]
+    /** HTTPS beside HTTP. */
+    tls?: TlsConfig
+  }
   logRequests: boolean
   token: string
   /** What URLs are signed with, base64url. */
   signingKey: string
+  /** Whose tokens hyper's API asks for. */
+  credentials?: Credentials | undefined
 }
 
 /** What opening the services needs of a configuration. */
 export type ServicesConfig = Pick<SandboxConfig, 'services' | 'dataDirectory' | 'projectDirectory' | 'engine'>
 
+/** Where HTTPS is served. */
+export interface SecureAddress {
+  url: string
+  tcpPort: number
+  /** PEM file of the authority that clients have to trust; absent where the certificate is the user's own. */
+  authorityFile?: string | undefined
+}
+
 export interface RunningSandbox {
   url: string
   host: string
   tcpPort: number
+  https: SecureAddress | undefined
   /** Random id of this run, also in `GET /readyz`. */
   instance: string
   services: Services
@@ -107,16 +130,22 @@ export async function startSandbox(config: SandboxConfig, options: StartOptions)
         const { importDirectory } = await import('./import/import-directory.ts')
         return await importDirectory(services, request, config.dataDirectory)
       },
+      ...(config.credentials ? { credentials: config.credentials } : {}),
       prepared: prepared.promise,
       ...(options.onShutdown ? { onShutdown: options.onShutdown } : {}),
     })
     const listener = await listen(app, config.listen.host, config.listen.tcpPort)
+    let secure: (SecureAddress & Pick<Listener, 'close'>) | undefined
+    const stopListening = async () => {
+      await Promise.all([listener.close(), secure?.close()])
+    }
     try {
+      secure = await serveSecurely(app, config)
       await options.prepare?.(services)
       prepared.resolve()
     } catch (error) {
       prepared.reject(error)
-      await listener.close()
+      await stopListening()
       throw error
     }
     let closing: Promise<void> | undefined
@@ -124,10 +153,11 @@ export async function startSandbox(config: SandboxConfig, options: StartOptions)
       url: listener.url,
       host: listener.host,
       tcpPort: listener.tcpPort,
+      https: secure && { url: secure.url, tcpPort: secure.tcpPort, authorityFile: secure.authorityFile },
       instance,
       services,
       close() {
-        closing ??= listener.close().finally(() => closeServices(services))
+        closing ??= stopListening().finally(() => closeServices(services))
         return closing
       },
     }
@@ -135,6 +165,27 @@ export async function startSandbox(config: SandboxConfig, options: StartOptions)
     await closeServices(services)
     throw error
   }
+}
+
+async function serveSecurely(
+  app: FastifyInstance,
+  { listen: { host, allowedHosts, tls }, projectDirectory, authorityDirectory }: SandboxConfig,
+): Promise<(SecureAddress & Pick<Listener, 'close'>) | undefined> {
+  if (!tls) return undefined
+  const { tlsIdentity } = await import('./tls.ts')
+  const { authorityFile, ...certificate } = await tlsIdentity(tls, {
+    host,
+    allowedHosts,
+    projectDirectory,
+    authorityDirectory,
+  })
+  const tcpPort = tls.tcpPort === 0 ? (tls.lastTcpPort ?? 0) : tls.tcpPort
+  const listener = await listenSecurely(app, host, tcpPort, certificate).catch((error: unknown) => {
+    const mayBeAnother = tcpPort !== tls.tcpPort && error instanceof HyperError && error.code === 'ADDRESS_IN_USE'
+    if (mayBeAnother) return listenSecurely(app, host, 0, certificate)
+    throw error
+  })
+  return { ...listener, authorityFile }
 }
 
 type Ports = { [S in keyof typeof PORTS]: Awaited<ReturnType<(typeof registry)['embedded'][S]>> }

@@ -1,6 +1,5 @@
 /** Builds the gateway: services in, fastify instance out. It never listens (server/start.ts does). */
 import { randomBytes } from 'node:crypto'
-import type { ServerResponse } from 'node:http'
 import Fastify, {
   type FastifyInstance,
   type FastifyReply,
@@ -8,12 +7,13 @@ import Fastify, {
   type HookHandlerDoneFunction,
 } from 'fastify'
 import type { Logger } from 'pino'
+import { type Credentials, requireCredentials } from './credentials.ts'
 import { HyperError } from './error.ts'
 import { createHostRules } from './host-rules.ts'
+import { HTTP_OPTIONS } from './http-server.ts'
 import { createMetrics } from './metrics.ts'
 import { answerClientError, sendError } from './plugins/errors.ts'
 import { parseQuery } from './query-string.ts'
-import { GatewayResponse } from './response.ts'
 import { registerDocsRoutes } from './routes/docs.ts'
 import { registerHealthRoutes } from './routes/health.ts'
 import { notFound, registerHyperRoutes } from './routes/hyper.ts'
@@ -37,6 +37,8 @@ export interface GatewayOptions {
   token?: string
   /** 32 secret bytes that URLs are signed with; made up when absent. */
   signingKey?: Uint8Array
+  /** Whose tokens hyper's API asks for; absent: any, or none. */
+  credentials?: Credentials
   /** Requests that come before it resolves wait for it; one that rejects is the caller's to handle. */
   prepared?: Promise<void>
   /** Called when an admin asks the sandbox to stop. */
@@ -61,12 +63,7 @@ export function buildApp(options: GatewayOptions): FastifyInstance {
 
   const app = Fastify({
     logger: false,
-    http: {
-      ServerResponse: GatewayResponse as unknown as typeof ServerResponse,
-      headersTimeout: 30_000,
-      requireHostHeader: false, // Node's own refusal has no body
-      joinDuplicateHeaders: true, // not the first of two hosts, types or tokens: neither
-    },
+    http: HTTP_OPTIONS,
     requestTimeout: 300_000,
     return503OnClosing: false, // what is open when we close is still served
     // The ports' schemas check; without these two, fastify would load ajv and a serializer at start.
@@ -145,7 +142,10 @@ export function buildApp(options: GatewayOptions): FastifyInstance {
   registerSandboxRoutes(app, services, { token, shutdown: onShutdown, importDirectory: options.importDirectory })
   registerDocsRoutes(app, options.version)
   const signer = createSigner(options.signingKey ?? randomBytes(32))
-  registerHyperRoutes(app, services, signer)
+  void app.register(async (hyper) => {
+    if (options.credentials) requireCredentials(hyper, options.credentials, token)
+    registerHyperRoutes(hyper, services, signer)
+  })
   registerSignedRoutes(app, services.storage, signer)
   return app
 }

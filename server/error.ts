@@ -19,6 +19,7 @@ export const CODES = {
   ORIGIN_REFUSED: { status: 403, exitCode: 1, category: 'user' }, // browser origin that is not allowed
   SIGNATURE_INVALID: { status: 403, exitCode: 1, category: 'user' }, // signed URL that was altered, or is for another method
   SIGNATURE_EXPIRED: { status: 403, exitCode: 1, category: 'user' },
+  NOT_AUTHORIZED: { status: 401, exitCode: 1, category: 'user' }, // no valid token of the configured credentials
   TOKEN_REQUIRED: { status: 401, exitCode: 1, category: 'user' }, // admin call without the sandbox's token
   HOST_REFUSED: { status: 403, exitCode: 1, category: 'user' }, // Host header that is not allowed (DNS rebinding)
 

@@ -1,8 +1,11 @@
-/** Opens the gateway's listener and closes it again without cutting what is being answered. */
+/** Opens the gateway's listeners and closes them again without cutting what is being answered. */
+import { once } from 'node:events'
 import type { Server } from 'node:http'
+import type { Server as SecureServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import { HyperError } from './error.ts'
+import { type Certificate, createSecureServer } from './http-server.ts'
 
 export interface Listener {
   host: string
@@ -24,21 +27,54 @@ export async function listen(app: FastifyInstance, host: string, tcpPort: number
   } catch (cause) {
     throw listenError(cause, host, tcpPort)
   }
-  const silent = trackSilent(app.server)
-  const address = app.server.address() as AddressInfo
+  return listener('http', app.server, host, trackSilent(app.server), () => app.close())
+}
+
+/**
+ * HTTPS beside `listen`: the same app, to be closed together with it.
+ *
+ * @param tcpPort 0 takes a free one. @throws ADDRESS_IN_USE
+ */
+export async function listenSecurely(
+  app: FastifyInstance,
+  host: string,
+  tcpPort: number,
+  certificate: Certificate,
+): Promise<Listener> {
+  const server = createSecureServer(app, certificate)
+  try {
+    server.listen({ host, port: tcpPort })
+    await once(server, 'listening')
+  } catch (cause) {
+    throw listenError(cause, host, tcpPort)
+  }
+  return listener('https', server, host, trackSilentSecure(server), async () => {
+    server.close()
+    await once(server, 'close')
+  })
+}
+
+function listener(
+  protocol: 'http' | 'https',
+  server: Server | SecureServer,
+  host: string,
+  silent: () => Iterable<Socket>,
+  stop: () => Promise<void>,
+): Listener {
+  const { port } = server.address() as AddressInfo
   let closing: Promise<void> | undefined
   return {
     host,
-    tcpPort: address.port,
-    url: `http://${reachable(host)}:${address.port}`,
+    tcpPort: port,
+    url: `${protocol}://${reachable(host)}:${port}`,
     close(drainMs = DRAIN_MS) {
       closing ??= (async () => {
-        const cut = setTimeout(() => app.server.closeAllConnections(), drainMs)
+        const cut = setTimeout(() => server.closeAllConnections(), drainMs)
         const sweep = setInterval(() => {
-          app.server.closeIdleConnections()
-          for (const socket of silent) socket.destroy()
+          server.closeIdleConnections()
+          for (const socket of silent()) socket.destroy()
         }, IDLE_SWEEP_MS)
-        await app.close()
+        await stop()
         clearTimeout(cut)
         clearInterval(sweep)
       })()
@@ -48,14 +84,28 @@ export async function listen(app: FastifyInstance, host: string, tcpPort: number
 }
 
 /** Connections that have asked nothing yet, such as a browser's spare ones: to Node they are not idle. */
-function trackSilent(server: Server): ReadonlySet<Socket> {
+function trackSilent(server: Server | SecureServer, event = 'connection'): () => Iterable<Socket> {
   const silent = new Set<Socket>()
-  server.on('connection', (socket: Socket) => {
+  server.on(event, (socket: Socket) => {
     silent.add(socket)
     socket.once('close', () => silent.delete(socket))
   })
   server.on('request', ({ socket }) => silent.delete(socket))
-  return silent
+  return () => silent
+}
+
+/** A connection is one object until its handshake is done, and another afterwards: only its two ends are the same. */
+function trackSilentSecure(server: SecureServer): () => Iterable<Socket> {
+  const silent = trackSilent(server, 'secureConnection')
+  const shaking = new Map<string, Socket>()
+  const peer = ({ remoteAddress, remotePort }: Socket) => `${remoteAddress} ${remotePort}`
+  server.on('connection', (socket: Socket) => {
+    const name = peer(socket)
+    shaking.set(name, socket)
+    socket.once('close', () => shaking.delete(name))
+  })
+  server.on('secureConnection', (socket: Socket) => shaking.delete(peer(socket)))
+  return () => [...silent(), ...shaking.values()]
 }
 
 function reachable(host: string): string {
@@ -73,6 +123,7 @@ function listenError(cause: unknown, host: string, tcpPort: number): unknown {
       {
         hint: 'Choose another with --port <n>, or --port 0 for a free one.',
         cause,
+        meta: { tcpPort },
       },
     )
   }

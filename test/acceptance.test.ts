@@ -1,20 +1,11 @@
 /** The acceptance cases against the real command line, on both URL structures; and the table of what they cover. */
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
-import { after, before, test } from 'node:test'
+import { test } from 'node:test'
 import { cases, registerCases } from './acceptance/cases.ts'
-import { hangUp } from './acceptance/http.ts'
-import { type Server, startServer } from './server-process.ts'
+import { serverOfThisFile } from './server-process.ts'
 
-let server: Server
-before(async () => {
-  server = await startServer()
-})
-after(async () => {
-  hangUp()
-  await server.stop()
-})
-
+const server = await serverOfThisFile()
 registerCases({ test, origin: () => server.url })
 
 test('COVERAGE.md leaves no rule without a case, names only what exists, and names every case', () => {

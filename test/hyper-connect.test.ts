@@ -2,19 +2,12 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { createRequire } from 'node:module'
-import { after, before, test } from 'node:test'
+import { test } from 'node:test'
 import { connect, type Hyper } from 'hyper-connect'
-import { hangUp, type Sending, send } from './acceptance/http.ts'
-import { type Server, startServer } from './server-process.ts'
+import { type Sending, send } from './acceptance/http.ts'
+import { serverOfThisFile } from './server-process.ts'
 
-let server: Server
-before(async () => {
-  server = await startServer()
-})
-after(async () => {
-  hangUp()
-  await server.stop()
-})
+const server = await serverOfThisFile()
 
 /** A client of a domain of its own, with data and cache made. */
 async function fresh(): Promise<Hyper & { domain: string; address: string }> {

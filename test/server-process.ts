@@ -1,14 +1,19 @@
 /** The real command line in a process of its own, on a free TCP port and in a project directory of its own. */
+import assert from 'node:assert/strict'
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { after } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { hangUp } from './acceptance/http.ts'
 
 export interface Server {
   /** Such as `http://127.0.0.1:49152`; may change with a restart. */
   readonly url: string
+  /** Where it serves HTTPS, when started with `--tls`. */
+  readonly https: { url: string; authorityFile: string }
   /** kill -9, at once; resolves when the process is gone. */
   kill(): Promise<void>
   /** Starts it again on the same data, after `kill`. */
@@ -23,13 +28,15 @@ export interface Server {
   stop(): Promise<void>
 }
 
+type Announcement = Pick<Server, 'url'> & Partial<Pick<Server, 'https'>>
+
 const MAIN = fileURLToPath(new URL('../cli/main.ts', import.meta.url))
 
 /** @param nodeFlags of the server's Node, such as a cap on its heap */
 export async function startServer(flags: readonly string[] = [], nodeFlags: readonly string[] = []): Promise<Server> {
   const directory = mkdtempSync(join(tmpdir(), 'hyper-proof-'))
   let child: ChildProcess
-  let url = ''
+  let announced: Announcement | undefined
 
   async function start(): Promise<void> {
     child = spawn(process.execPath, [...nodeFlags, MAIN, 'up', '--port', '0', '--json', ...flags], {
@@ -37,7 +44,7 @@ export async function startServer(flags: readonly string[] = [], nodeFlags: read
       env: { ...process.env, HYPER_SANDBOX_HOME: join(directory, 'home') },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
-    url = await announcedUrl(child)
+    announced = await announcement(child)
   }
 
   async function end(signal: NodeJS.Signals): Promise<void> {
@@ -55,7 +62,11 @@ export async function startServer(flags: readonly string[] = [], nodeFlags: read
   }
   return {
     get url() {
-      return url
+      return announced?.url ?? ''
+    },
+    get https() {
+      assert.ok(announced?.https, 'it serves no HTTPS')
+      return announced.https
     },
     get ended() {
       return hasEnded(child)
@@ -74,12 +85,22 @@ export async function startServer(flags: readonly string[] = [], nodeFlags: read
   }
 }
 
+/** A server for all tests of a file, gone after the last of them. */
+export async function serverOfThisFile(flags: readonly string[] = []): Promise<Server> {
+  const server = await startServer(flags)
+  after(async () => {
+    hangUp()
+    await server.stop()
+  })
+  return server
+}
+
 function hasEnded({ exitCode, signalCode }: ChildProcess): boolean {
   return exitCode !== null || signalCode !== null
 }
 
 /** `up --json` says where it listens, in one JSON envelope, once it is ready. */
-function announcedUrl(child: ChildProcess): Promise<string> {
+function announcement(child: ChildProcess): Promise<Announcement> {
   return new Promise((resolve, reject) => {
     let output = ''
     let errors = ''
@@ -89,8 +110,8 @@ function announcedUrl(child: ChildProcess): Promise<string> {
     child.stdout?.setEncoding('utf8').on('data', (text: string) => {
       output += text
       if (!output.endsWith('}\n')) return
-      const { data } = JSON.parse(output) as { data: { url: string } | null }
-      if (data) resolve(data.url) // else it ends by itself, with what went wrong
+      const { data } = JSON.parse(output) as { data: Announcement | null }
+      if (data) resolve(data) // else it ends by itself, with what went wrong
     })
     child.on('error', reject)
     child.on('exit', (code, signal) => reject(new Error(`the server ended with ${code ?? signal}: ${output}${errors}`)))

@@ -11,10 +11,18 @@ export const env: Command = {
   async run({ flags, output, cwd }: Context) {
     const { findProject } = await import('../project.ts')
     const { requireRunning } = await import('../running.ts')
-    const { connectionString } = await import('../summary.ts')
+    const { readSecrets } = await import('../state.ts')
+    const { cloudConnectionString, connectionString } = await import('../connection-string.ts')
     const project = findProject(cwd, flags.text('config'))
     const run = requireRunning(project.stateDirectory, project.directory)
-    const variables = { HYPER: connectionString(run), HYPER_URL: run.url, HYPER_DOMAIN: run.domain }
+    const credentials = readSecrets(project.stateDirectory)?.credentials
+    const variables = {
+      HYPER: connectionString(run.url, run.domain, credentials),
+      HYPER_URL: run.url,
+      HYPER_DOMAIN: run.domain,
+      ...(run.https ? { HYPER_CLOUD: cloudConnectionString(run.https.url, run.domain, credentials) } : {}),
+      ...(run.https?.authorityFile ? { NODE_EXTRA_CA_CERTS: run.https.authorityFile } : {}),
+    }
     output.answer(
       variables,
       Object.entries(variables)

@@ -13,12 +13,13 @@ export const list: Command = {
     const sandboxes = registeredSandboxes(env).map(({ name, projectDirectory, stateDirectory }) => {
       const found = inspect(stateDirectory)
       const run = found.state === 'running' ? found.run : undefined
-      return { name, state: found.state, url: run?.url ?? null, pid: run?.pid ?? null, directory: projectDirectory }
+      const urls = { url: run?.url ?? null, https: run?.https?.url ?? null }
+      return { name, state: found.state, ...urls, pid: run?.pid ?? null, directory: projectDirectory }
     })
-    const rows = sandboxes.map(({ name, state, url, directory }) => [
+    const rows = sandboxes.map(({ name, state, url, https, directory }) => [
       name,
       state,
-      url ?? '-',
+      [url, https].filter((one) => one !== null).join(' ') || '-',
       shortPath(directory, cwd),
     ])
     output.answer(

@@ -1,11 +1,11 @@
 /** What the command line asks of a running sandbox: empty services, fill them from a directory, stop (design §§6, 11). */
-import { timingSafeEqual } from 'node:crypto'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import * as z from 'zod'
 import { HyperError } from '../error.ts'
 import { readJsonBody } from '../json-body.ts'
 import { purge } from '../purge.ts'
 import { sendJson } from '../response.ts'
+import { isSameSecret } from '../same-secret.ts'
 import { SERVICE_NAMES, type Services } from '../services.ts'
 import { invalidArguments } from '../validation.ts'
 
@@ -75,13 +75,8 @@ function admit(request: FastifyRequest, token: string): void {
 }
 
 function admitBearer({ headers }: FastifyRequest, token: string): void {
-  if (isSame(headers.authorization ?? '', `Bearer ${token}`)) return
+  if (isSameSecret(headers.authorization ?? '', `Bearer ${token}`)) return
   throw new HyperError('TOKEN_REQUIRED', "this needs the sandbox's token: send 'Authorization: Bearer <token>'")
-}
-
-function isSame(given: string, wanted: string): boolean {
-  const [a, b] = [Buffer.from(given), Buffer.from(wanted)]
-  return a.length === b.length && timingSafeEqual(a, b)
 }
 
 function isLoopback(address: string | undefined): boolean {

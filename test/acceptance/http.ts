@@ -1,12 +1,17 @@
-/** Requests exactly as written: no path clean-up, no header of our own but Host and the body's length. */
+/**
+ * Requests exactly as written: no path clean-up, no header of our own but Host and the body's length. Over `https:` the server
+ * has to be trusted: through NODE_EXTRA_CA_CERTS, or `tls.setDefaultCACertificates`.
+ */
 import assert from 'node:assert/strict'
-import { Agent, type IncomingHttpHeaders, request } from 'node:http'
-import { connect } from 'node:net'
+import * as http from 'node:http'
+import * as https from 'node:https'
+import { connect, isIP } from 'node:net'
 import { buffer as readBytes } from 'node:stream/consumers'
+import { connect as connectSecurely } from 'node:tls'
 
 export interface Reply {
   status: number
-  headers: IncomingHttpHeaders
+  headers: http.IncomingHttpHeaders
   bytes: Buffer
   text: string
   /** The body as JSON; throws where it is none. */
@@ -23,19 +28,27 @@ export interface Sending {
   chunks?: (string | Uint8Array)[]
 }
 
-const agent = new Agent({ keepAlive: true, maxSockets: 16 })
+const KEPT = { keepAlive: true, maxSockets: 16 }
+const TRANSPORTS = {
+  http: { request: http.request, agent: new http.Agent(KEPT), tcpPort: '80' },
+  https: { request: https.request, agent: new https.Agent(KEPT), tcpPort: '443' },
+}
 
 /** `url` is an absolute one; what follows its authority goes onto the wire untouched. */
 export function send(method: string, url: string, { headers = {}, body, json, chunks }: Sending = {}): Promise<Reply> {
-  const [, host = '', tcpPort = '80', path = '/'] = /^http:\/\/(\[[^\]]+\]|[^:/]+)(?::(\d+))?(.*)$/s.exec(url) ?? []
+  const [, scheme = '', host = '', givenPort, path = '/'] =
+    /^(https?):\/\/(\[[^\]]+\]|[^:/]+)(?::(\d+))?(.*)$/s.exec(url) ?? []
+  const { request, agent, tcpPort } = TRANSPORTS[scheme === 'https' ? 'https' : 'http']
+  const hostname = host.replace(/^\[|\]$/g, '')
   const payload = json === undefined ? body : JSON.stringify(json)
   return new Promise((resolve, reject) => {
     const outgoing = request(
       {
         agent,
         method,
-        hostname: host.replace(/^\[|\]$/g, ''),
-        port: tcpPort,
+        hostname,
+        servername: isIP(hostname) === 0 ? hostname : '', // else Node would verify what the Host header says
+        port: givenPort ?? tcpPort,
         path,
         headers: {
           ...(json === undefined ? {} : { 'content-type': 'application/json' }),
@@ -65,13 +78,15 @@ export function send(method: string, url: string, { headers = {}, body, json, ch
 
 /** What a server answers to these bytes until it closes, or stays silent for `quietMs`. */
 export function sendRaw(origin: string, bytes: string | Uint8Array, quietMs = 1_000): Promise<string> {
-  const { hostname, port } = new URL(origin)
+  const { protocol, hostname, port } = new URL(origin)
+  const isSecure = protocol === 'https:'
   return new Promise((resolve, reject) => {
     let answer = ''
-    const socket = connect({ host: hostname.replace(/^\[|\]$/g, ''), port: Number(port || 80) })
+    const address = { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port || (isSecure ? 443 : 80)) }
+    const socket = isSecure ? connectSecurely(address) : connect(address)
     socket.setEncoding('latin1')
     socket.setTimeout(quietMs, () => socket.destroy())
-    socket.on('connect', () => socket.write(bytes))
+    socket.on(isSecure ? 'secureConnect' : 'connect', () => socket.write(bytes))
     socket.on('data', (chunk) => {
       answer += chunk
     })
@@ -113,5 +128,5 @@ export function refuses(reply: Reply, status: number, msg?: string | RegExp): vo
 
 /** Ends the kept-alive connections, so that nothing keeps the process. */
 export function hangUp(): void {
-  agent.destroy()
+  for (const { agent } of Object.values(TRANSPORTS)) agent.destroy()
 }

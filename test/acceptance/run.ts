@@ -1,4 +1,7 @@
-/** `node test/acceptance/run.ts --url http://127.0.0.1:6363 [--grep text]`: the acceptance cases against any address. */
+/**
+ * `node test/acceptance/run.ts --url http://127.0.0.1:6363 [--grep text]`: the acceptance cases against any address. For an
+ * `https:` one, start it with the NODE_EXTRA_CA_CERTS that `hyper-sandbox env` prints.
+ */
 import { test } from 'node:test'
 import { parseArgs } from 'node:util'
 import { registerCases } from './cases.ts'

@@ -1,0 +1,34 @@
+/** The two kinds of server the gateway listens with. They answer alike: what holds for one holds for the other. */
+import type { ServerOptions, ServerResponse } from 'node:http'
+import { createServer, type Server as SecureServer } from 'node:https'
+import type { Socket } from 'node:net'
+import type { FastifyInstance } from 'fastify'
+import { GatewayResponse } from './response.ts'
+
+export const HTTP_OPTIONS = {
+  ServerResponse: GatewayResponse as unknown as typeof ServerResponse,
+  headersTimeout: 30_000,
+  requireHostHeader: false, // Node's own refusal has no body
+  joinDuplicateHeaders: true, // not the first of two hosts, types or tokens: neither
+} satisfies ServerOptions
+
+/** Both as PEM text; `cert` may hold a chain. */
+export interface Certificate {
+  cert: string
+  key: string
+}
+
+/** An HTTPS server for what the gateway's own HTTP server answers. @throws what OpenSSL says of the certificate */
+export function createSecureServer(app: FastifyInstance, certificate: Certificate): SecureServer {
+  const { requestTimeout, keepAliveTimeout } = app.server
+  const server = createServer({ ...HTTP_OPTIONS, ...certificate, requestTimeout, keepAliveTimeout })
+  for (const event of ['request', 'checkExpectation']) {
+    server.on(event, (request, response) => app.server.emit(event, request, response))
+  }
+  server.on('clientError', (error: Error & { code?: string }, socket: Socket) => {
+    // Without a handshake there is no way to tell them.
+    if (/^ERR_(SSL|TLS)_/.test(error.code ?? '')) socket.destroy()
+    else app.server.emit('clientError', error, socket)
+  })
+  return server
+}
