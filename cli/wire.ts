@@ -59,7 +59,7 @@ const PORTS = {
   queue: queuePort,
 } as const
 
-/** Opens the services without listening, for work on a sandbox that does not run. */
+/** Opens the services without listening, for work on a sandbox that does not run; queues deliver nothing then. */
 export async function openServices(config: ServicesConfig): Promise<Services> {
   const services: Services = {}
   try {
@@ -113,6 +113,7 @@ export async function startSandbox(config: SandboxConfig, options: StartOptions)
     const listener = await listen(app, config.listen.host, config.listen.tcpPort)
     try {
       await options.prepare?.(services)
+      await services.queue?.start({})
       prepared.resolve()
     } catch (error) {
       prepared.reject(error)

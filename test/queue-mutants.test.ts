@@ -188,6 +188,16 @@ const mutants: Mutant[] = [
   { name: 'a target may take for ever', rule: 'failure: a target that takes', tunes: { timeoutMs: 60_000 } },
   { name: 'one job of a queue at a time', rule: '', tunes: { concurrency: 1 } },
   { name: 'all jobs of a queue at once', rule: '', tunes: { concurrency: 1_000 } },
+  {
+    name: 'what waits from before is sent at once',
+    rule: 'start:',
+    breaks: (real) => ({
+      async open() {
+        await real.open()
+        await real.start({})
+      },
+    }),
+  },
   { name: 'after a restart nothing is sent', rule: 'reopen:', retunes: { concurrency: 0 } },
   { name: 'a restart begins all attempts anew', rule: 'reopen: a job between', retunes: { attempts: 3 } },
   {

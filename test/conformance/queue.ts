@@ -27,7 +27,7 @@ export interface QueueTuning {
 export interface QueueUnderTest {
   /** `guard(queuePort, adapter)` over storage that nobody else uses. */
   queue: Guarded<QueuePort>
-  /** A second guarded adapter over the same storage, asked for after `queue` is closed. Absent: nothing outlives a close. */
+  /** A second guarded adapter over the same storage, not started, asked for after `queue` is closed. Absent: nothing outlives a close. */
   reopen?: () => Promise<Guarded<QueuePort>>
 }
 
@@ -73,6 +73,7 @@ export function queueSuite({ test, create, patienceMs = 10_000 }: QueueSuiteOpti
         })
       try {
         await queue.create({ name: 'q', target: target.url, secret })
+        await queue.start({})
         await run({
           ...made,
           target,
@@ -678,7 +679,7 @@ export function queueSuite({ test, create, patienceMs = 10_000 }: QueueSuiteOpti
       works = true
       const again = await reopen()
       try {
-        await again.open()
+        await again.start({})
         assert.deepEqual(await again.list({}), { names: ['q', 'q2'] })
         await until(async () => (await again.get({ name: 'q2', status: 'READY' })).items.length === 0)
         assert.deepEqual(bodies(later).slice(2), ['{"n":0}', '{"n":1}', '{"n":2}'])
@@ -694,6 +695,30 @@ export function queueSuite({ test, create, patienceMs = 10_000 }: QueueSuiteOpti
     },
   )
 
+  rule('start: before it nothing is sent, not even what waits from before', { answer: never }, async (fixture) => {
+    const { queue, target, post, reopen } = fixture
+    if (!reopen) return
+    await post({ n: 1 })
+    await until(() => target.deliveries.length === 1)
+    await queue.close()
+    const again = await reopen()
+    try {
+      await again.create({ name: 'q2', target: target.url })
+      const { id } = await again.post({ name: 'q2', job: { n: 2 } })
+      await again.retry({ name: 'q2', id: String(id) })
+      assert.equal((await again.get({ name: 'q', status: 'READY' })).items.length, 1)
+      await sleep(WATCH_MS)
+      assert.equal(target.deliveries.length, 1)
+      assert.deepEqual(await again.empty({ name: 'q' }), { count: 1 })
+      await again.start({})
+      await again.start({})
+      await until(() => target.deliveries.length === 2)
+      assert.equal(bodies(target).at(-1), '{"n":2}')
+    } finally {
+      await again.close()
+    }
+  })
+
   rule(
     'reopen: a job between attempts goes on where it was',
     { answer: status(500), attempts: 2, backoffMs: 400 },
@@ -706,7 +731,7 @@ export function queueSuite({ test, create, patienceMs = 10_000 }: QueueSuiteOpti
       await queue.close()
       const again = await reopen()
       try {
-        await again.open()
+        await again.start({})
         await until(async () => (await again.get({ name: 'q', status: 'ERROR' })).items.length === 1)
         assert.equal(target.deliveries.length, 2)
       } finally {
