@@ -229,6 +229,20 @@ export function queueSuite({ test, create, patienceMs = 10_000 }: QueueSuiteOpti
     )
   })
 
+  rule('job: one that comes with an error is kept as failed, and sent only when it is retried', {}, async (fixture) => {
+    const { queue, target, jobs, settled } = fixture
+    const { id } = await queue.post({ name: 'q', job: { n: 1 }, error: 'it was\nbroken' })
+    const [failed] = await jobs('ERROR')
+    assert.deepEqual([failed?.id, failed?.job, failed?.error], [id, { n: 1 }, 'it was\nbroken'])
+    assert.deepEqual(await jobs('READY'), [])
+    await sleep(WATCH_MS)
+    assert.deepEqual(target.deliveries, [])
+    await queue.retry({ name: 'q', id: String(id) })
+    await settled()
+    assert.deepEqual(bodies(target), ['{"n":1}'])
+    assert.deepEqual(await jobs('ERROR'), [])
+  })
+
   rule('listing: shows what hyper shows of a job', { answer: never }, async ({ post, jobs }) => {
     const before = Date.now()
     const id = await post({ n: 1 })
