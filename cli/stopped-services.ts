@@ -14,11 +14,10 @@ export async function withStoppedServices<T>(
   using lock = acquireLock(files.lock)
   if (!lock) throw busy()
   const { closeServices, openServices } = await import('./wire.ts')
-  const all = { ...Object.fromEntries(KINDS.map((kind) => [kind, {}])), ...config.services }
+  const all = Object.fromEntries(KINDS.map((kind) => [kind, {}]))
   const services = await openServices({
     ...config,
-    // A queue that is only looked at sends nothing.
-    services: { ...all, queue: { ...all.queue, concurrency: 0 } },
+    services: { ...all, ...config.services },
     dataDirectory: files.data,
   })
   try {

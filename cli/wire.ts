@@ -82,7 +82,7 @@ const PORTS = {
   queue: queuePort,
 } as const
 
-/** Opens the services without listening, for work on a sandbox that does not run. */
+/** Opens the services without listening, for work on a sandbox that does not run; queues deliver nothing then. */
 export async function openServices(config: ServicesConfig): Promise<Services> {
   const services: Services = {}
   try {
@@ -142,6 +142,7 @@ export async function startSandbox(config: SandboxConfig, options: StartOptions)
     try {
       secure = await serveSecurely(app, config)
       await options.prepare?.(services)
+      await services.queue?.start({})
       prepared.resolve()
     } catch (error) {
       prepared.reject(error)

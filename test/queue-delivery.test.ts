@@ -63,6 +63,7 @@ function openQueue(options: Partial<SqliteQueueOptions> = {}): Opened {
     directory,
     errors,
     async outcome(target) {
+      await queue.start({})
       await queue.create({ name: 'q', target })
       await queue.post({ name: 'q', job: { n: 1 } })
       await until(async () => (await queue.get({ name: 'q', status: 'READY' })).items.length === 0)
@@ -100,6 +101,7 @@ test('what is delivered passes hyper-connect’s own check', async () => {
   await using target = await startTarget()
   await using opened = openQueue()
   const { queue } = opened
+  await queue.start({})
   await queue.create({ name: 'q', target: target.url, secret: 'shh' })
   await queue.post({ name: 'q', job: { b: 1, a: { n: 1.0, u: 'é😀' }, '2': [] } })
   await until(() => target.deliveries.length === 1)
@@ -197,6 +199,7 @@ test('a connection that the target closed when it was to be used again costs no 
     })
     await using opened = openQueue({ concurrency: 1 })
     const { queue } = opened
+    await queue.start({})
     await queue.create({ name: 'q', target: target.url })
     for (let n = 0; n < 4; n += 1) {
       await queue.post({ name: 'q', job: { n } })
@@ -214,6 +217,7 @@ test('connections are used again, one for each worker', async () => {
   })
   await using opened = openQueue({ concurrency: 2 })
   const { queue } = opened
+  await queue.start({})
   await queue.create({ name: 'q', target: target.url })
   await Promise.all(Array.from({ length: 100 }, (_, n) => queue.post({ name: 'q', job: { n } })))
   await until(async () => (await queue.get({ name: 'q', status: 'READY' })).items.length === 0)
@@ -229,6 +233,7 @@ test('a target that answers before it has heard a large job has answered', async
   })
   await using opened = openQueue()
   const { queue } = opened
+  await queue.start({})
   await queue.create({ name: 'q', target: target.url })
   await queue.post({ name: 'q', job: { large: 'x'.repeat(10_000_000) } })
   await until(async () => (await opened.errors()).length === 1)
@@ -267,6 +272,7 @@ test('jobs that wait are not held in memory', async () => {
   })
   await using opened = openQueue({ concurrency: 2 })
   const { queue } = opened
+  await queue.start({})
   await queue.create({ name: 'q', target: target.url })
   const before = process.memoryUsage()
   const pad = 'x'.repeat(1_000_000)
@@ -298,7 +304,7 @@ test('when an outcome cannot be stored, the store is asked again, not the target
   )
   jobs.insert(1, 0, '{}')
   jobs.insert(2, 0, '{}')
-  workers.wake()
+  workers.start()
   await until(() => jobs.untried(0, 10).length === 0)
   assert.equal(target.deliveries.length, 2)
   await workers.close(1_000)

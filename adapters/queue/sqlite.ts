@@ -59,6 +59,7 @@ export function createSqliteQueue({
   let sweeper: NodeJS.Timeout | undefined
   let lastId = 0
   let reserved = 0
+  let isStarted = false
   const queues = new Map<string, Queue>()
 
   function opened(): SqliteFile {
@@ -72,8 +73,7 @@ export function createSqliteQueue({
     return queue
   }
 
-  /** Makes the queue's workers; they begin when they are woken. */
-  function addQueue(id: number, name: string, target: string, secret: string | undefined): Queue {
+  function addQueue(id: number, name: string, target: string, secret: string | undefined): void {
     const { write } = opened()
     const jobs = jobsIn(opened(), tableOf(id))
     const url = new URL(target)
@@ -82,9 +82,8 @@ export function createSqliteQueue({
       { jobs, now, write, send: (text, signal) => courier.send({ target: url, secret, text, signal }) },
       { concurrency, attempts, backoffMs },
     )
-    const queue = { id, jobs, workers, isDeleted: false }
-    queues.set(name, queue)
-    return queue
+    queues.set(name, { id, jobs, workers, isDeleted: false })
+    if (isStarted) workers.start()
   }
 
   /** To be called inside a write job. */
@@ -132,7 +131,6 @@ export function createSqliteQueue({
       for (const { id, name, target, secret } of rows) addQueue(id, name, target, secret ?? undefined)
       sweep()
       sweeper = setInterval(sweep, SWEEP_INTERVAL_MS).unref()
-      for (const { workers } of queues.values()) workers.wake()
     },
 
     async check() {
@@ -148,6 +146,11 @@ export function createSqliteQueue({
       await file?.write(() => reserve(lastId)).catch(() => {})
       await file?.close()
       file = undefined
+    },
+
+    async start() {
+      isStarted = true
+      for (const { workers } of queues.values()) workers.start()
     },
 
     async create({ name, target, secret }) {
@@ -168,7 +171,7 @@ export function createSqliteQueue({
           return made
         }),
       )
-      addQueue(id, name, target, kept).workers.wake()
+      addQueue(id, name, target, kept)
     },
 
     async delete({ name }) {

@@ -23,6 +23,8 @@ export interface WorkersOptions {
 }
 
 export interface Workers {
+  /** Until then, nothing is sent. */
+  start(): void
   /** A job that was just committed. Ids come in ascending order. */
   offer(id: number): void
   /** Something is due now, or may be. */
@@ -56,18 +58,19 @@ export function createWorkers(
   let isBehind = true
   let nextDue = 0
   let timer: NodeJS.Timeout | undefined
+  let isStarted = false
   const closing = new AbortController()
 
   function pump(): void {
     clearTimeout(timer)
-    if (closing.signal.aborted) return
+    if (!isStarted || closing.signal.aborted) return
     try {
       while (onTheWay.size < concurrency) {
         const id = firstDue() ?? firstWaiting()
         if (id === undefined) break
         const text = jobs.text(id)
         waiting.delete(id)
-        if (text !== undefined) start(id, text)
+        if (text !== undefined) begin(id, text)
       }
       if (onTheWay.size < concurrency && nextDue !== Number.POSITIVE_INFINITY) wakeIn(nextDue - now())
     } catch {
@@ -98,7 +101,7 @@ export function createWorkers(
     return waiting.values().next().value
   }
 
-  function start(id: number, text: string): void {
+  function begin(id: number, text: string): void {
     const controller = new AbortController()
     onTheWay.set(id, { controller, ended: deliver(id, text, controller.signal) })
   }
@@ -146,6 +149,10 @@ export function createWorkers(
   }
 
   return {
+    start() {
+      isStarted = true
+      pump()
+    },
     offer(id) {
       if (id <= reached) return
       if (isBehind || waiting.size >= WAITING_IDS) {

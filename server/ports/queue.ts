@@ -25,8 +25,10 @@ export interface QueueJob {
   error?: string | undefined
 }
 
-/** Every method but create and list throws QUEUE_NOT_FOUND when the queue does not exist. */
+/** Every method but start, create and list throws QUEUE_NOT_FOUND when the queue does not exist. */
 export interface QueuePort extends PortLifecycle {
+  /** Begins to deliver; until then jobs only wait, so that a store can be emptied before anything is sent. Safe to repeat. */
+  start(args: Record<never, never>): Promise<void>
   /** `name` arrives lowercased; `""` as secret is none. @throws QUEUE_EXISTS */
   create(args: { name: string; target: string; secret?: string | undefined }): Promise<void>
   /** Removes the queue and its jobs; one that is being sent is cut off. */
@@ -62,6 +64,7 @@ const target = z.string().refine(isHttpUrl, { message: 'Invalid url' }).meta({ f
 const none = z.void()
 
 export const queuePort = {
+  start: { args: z.object({}), result: none },
   create: { args: z.object({ name: newName, target, secret: z.string().max(100).optional() }), result: none },
   delete: { args: z.object({ name }), result: none },
   list: { args: z.object({}), result: z.object({ names: z.array(z.string()) }) },

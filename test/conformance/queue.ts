@@ -27,7 +27,7 @@ export interface QueueTuning {
 export interface QueueUnderTest {
   /** `guard(queuePort, adapter)` over storage that nobody else uses. */
   queue: Guarded<QueuePort>
-  /** A second guarded adapter over the same storage, asked for after `queue` is closed. Absent: nothing outlives a close. */
+  /** A second guarded adapter over the same storage, not started, asked for after `queue` is closed. Absent: nothing outlives a close. */
   reopen?: () => Promise<Guarded<QueuePort>>
 }
 
@@ -35,12 +35,12 @@ export interface QueueSuiteOptions {
   /** Registers a case with the runner: `node:test`'s `test`, or any function of this shape. */
   test: (name: string, run: () => Promise<void>) => unknown
   create: (tuning: QueueTuning) => Promise<QueueUnderTest>
+  /** How long a case waits for what must happen, in milliseconds. @default 10 000, enough for a busy machine */
+  patienceMs?: number
 }
 
 const TUNING: QueueTuning = { concurrency: 3, attempts: 3, timeoutMs: 10_000, backoffMs: 20 }
 
-/** Long enough for a busy machine; a case that passes never waits so long. */
-const PATIENCE_MS = 10_000
 /** So long something is watched that must not happen. */
 const WATCH_MS = 150
 
@@ -58,7 +58,7 @@ interface Setting extends Partial<QueueTuning> {
   secret?: string
 }
 
-export function queueSuite({ test, create }: QueueSuiteOptions): void {
+export function queueSuite({ test, create, patienceMs = 10_000 }: QueueSuiteOptions): void {
   /** The case's adapter has one queue, `q`, whose target is `target`. */
   function rule(name: string, setting: Setting, run: (fixture: Fixture) => Promise<void>): void {
     test(name, async () => {
@@ -73,6 +73,7 @@ export function queueSuite({ test, create }: QueueSuiteOptions): void {
         })
       try {
         await queue.create({ name: 'q', target: target.url, secret })
+        await queue.start({})
         await run({
           ...made,
           target,
@@ -84,6 +85,14 @@ export function queueSuite({ test, create }: QueueSuiteOptions): void {
         await queue.close()
       }
     })
+  }
+
+  async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+    const deadline = performance.now() + patienceMs
+    while (!(await condition())) {
+      assert.ok(performance.now() < deadline, `not within ${patienceMs} ms: ${condition}`)
+      await sleep(5)
+    }
   }
 
   // Queues
@@ -220,6 +229,20 @@ export function queueSuite({ test, create }: QueueSuiteOptions): void {
     )
   })
 
+  rule('job: one that comes with an error is kept as failed, and sent only when it is retried', {}, async (fixture) => {
+    const { queue, target, jobs, settled } = fixture
+    const { id } = await queue.post({ name: 'q', job: { n: 1 }, error: 'it was\nbroken' })
+    const [failed] = await jobs('ERROR')
+    assert.deepEqual([failed?.id, failed?.job, failed?.error], [id, { n: 1 }, 'it was\nbroken'])
+    assert.deepEqual(await jobs('READY'), [])
+    await sleep(WATCH_MS)
+    assert.deepEqual(target.deliveries, [])
+    await queue.retry({ name: 'q', id: String(id) })
+    await settled()
+    assert.deepEqual(bodies(target), ['{"n":1}'])
+    assert.deepEqual(await jobs('ERROR'), [])
+  })
+
   rule('listing: shows what hyper shows of a job', { answer: never }, async ({ post, jobs }) => {
     const before = Date.now()
     const id = await post({ n: 1 })
@@ -315,7 +338,7 @@ export function queueSuite({ test, create }: QueueSuiteOptions): void {
   })
 
   rule('order: jobs start in the order of their coming', { concurrency: 1 }, async ({ target, post, settled }) => {
-    const sent = Array.from({ length: 300 }, (_, n) => `{"n":${n}}`)
+    const sent = Array.from({ length: 100 }, (_, n) => `{"n":${n}}`)
     await Promise.all(sent.map((text) => post(JSON.parse(text))))
     await settled()
     assert.deepEqual(bodies(target), sent)
@@ -345,11 +368,11 @@ export function queueSuite({ test, create }: QueueSuiteOptions): void {
     },
   )
 
-  rule('many: thousands of jobs are listed and delivered once each', { concurrency: 10 }, async (fixture) => {
+  rule('many: more than a thousand jobs are listed and delivered once each', { concurrency: 10 }, async (fixture) => {
     const { queue, target, jobs, settled } = fixture
     await using held = await startTarget(never)
     await queue.create({ name: 'held', target: held.url })
-    const numbers = Array.from({ length: 2_500 }, (_, n) => n)
+    const numbers = Array.from({ length: 1_200 }, (_, n) => n)
     await Promise.all(numbers.flatMap((n) => ['q', 'held'].map((name) => queue.post({ name, job: { n } }))))
     const listed = (await jobs('READY', 'held')).map(({ job }) => (job as { n: number }).n)
     assert.deepEqual(listed, numbers)
@@ -372,9 +395,8 @@ export function queueSuite({ test, create }: QueueSuiteOptions): void {
     await settled('bad')
     const [failed, ...others] = await jobs('ERROR', 'bad')
     assert.deepEqual(others, [])
-    const { timestmp, ...shown } = failed as QueueJob
+    const { timestmp: _, ...shown } = failed as QueueJob
     assert.deepEqual(shown, { id, job: { n: 1 }, status: 'ERROR', queue: 'bad', error: 'no such user: ä' })
-    assert.ok(Date.parse(timestmp) <= (target.deliveries[0]?.time ?? 0) + 1)
     assert.deepEqual(bodies(target), Array(4).fill('{"n":1}'))
     await sleep(WATCH_MS)
     assert.equal(target.deliveries.length, 4)
@@ -425,7 +447,7 @@ export function queueSuite({ test, create }: QueueSuiteOptions): void {
 
   rule(
     'failure: what waits for its next attempt holds up no other job',
-    { concurrency: 1, backoffMs: 300 },
+    { concurrency: 1, backoffMs: 60_000 },
     async (fixture) => {
       const { queue, post } = fixture
       await using target = await startTarget((response, { body }) =>
@@ -433,8 +455,8 @@ export function queueSuite({ test, create }: QueueSuiteOptions): void {
       )
       await queue.create({ name: 'mixed', target: target.url })
       for (let n = 0; n < 4; n += 1) await post({ n }, 'mixed')
-      await until(() => target.deliveries.length >= 5)
-      assert.deepEqual(bodies(target).slice(0, 5), ['{"n":0}', '{"n":1}', '{"n":2}', '{"n":3}', '{"n":0}'])
+      await until(() => target.deliveries.length >= 4)
+      assert.deepEqual(bodies(target), ['{"n":0}', '{"n":1}', '{"n":2}', '{"n":3}'])
     },
   )
 
@@ -671,7 +693,7 @@ export function queueSuite({ test, create }: QueueSuiteOptions): void {
       works = true
       const again = await reopen()
       try {
-        await again.open()
+        await again.start({})
         assert.deepEqual(await again.list({}), { names: ['q', 'q2'] })
         await until(async () => (await again.get({ name: 'q2', status: 'READY' })).items.length === 0)
         assert.deepEqual(bodies(later).slice(2), ['{"n":0}', '{"n":1}', '{"n":2}'])
@@ -687,6 +709,30 @@ export function queueSuite({ test, create }: QueueSuiteOptions): void {
     },
   )
 
+  rule('start: before it nothing is sent, not even what waits from before', { answer: never }, async (fixture) => {
+    const { queue, target, post, reopen } = fixture
+    if (!reopen) return
+    await post({ n: 1 })
+    await until(() => target.deliveries.length === 1)
+    await queue.close()
+    const again = await reopen()
+    try {
+      await again.create({ name: 'q2', target: target.url })
+      const { id } = await again.post({ name: 'q2', job: { n: 2 } })
+      await again.retry({ name: 'q2', id: String(id) })
+      assert.equal((await again.get({ name: 'q', status: 'READY' })).items.length, 1)
+      await sleep(WATCH_MS)
+      assert.equal(target.deliveries.length, 1)
+      assert.deepEqual(await again.empty({ name: 'q' }), { count: 1 })
+      await again.start({})
+      await again.start({})
+      await until(() => target.deliveries.length === 2)
+      assert.equal(bodies(target).at(-1), '{"n":2}')
+    } finally {
+      await again.close()
+    }
+  })
+
   rule(
     'reopen: a job between attempts goes on where it was',
     { answer: status(500), attempts: 2, backoffMs: 400 },
@@ -699,7 +745,7 @@ export function queueSuite({ test, create }: QueueSuiteOptions): void {
       await queue.close()
       const again = await reopen()
       try {
-        await again.open()
+        await again.start({})
         await until(async () => (await again.get({ name: 'q', status: 'ERROR' })).items.length === 1)
         assert.equal(target.deliveries.length, 2)
       } finally {
@@ -744,14 +790,6 @@ function signedAt({ headers, body }: Delivery, secret: string): number {
   const [, time = '', sent] = /^t=(\d+),sig=([0-9a-f]{64})$/.exec(String(headers['x-hyper-signature'])) ?? []
   assert.equal(sent, createHmac('sha256', secret).update(`${time}.${body}`).digest('hex'))
   return Number(time)
-}
-
-async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + PATIENCE_MS
-  while (!(await condition())) {
-    assert.ok(performance.now() < deadline, `not within ${PATIENCE_MS} ms: ${condition}`)
-    await sleep(5)
-  }
 }
 
 async function refused(call: Promise<unknown>, code: ErrorCode): Promise<void> {
