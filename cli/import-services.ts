@@ -13,8 +13,8 @@ import { busy, withStoppedServices } from './stopped-services.ts'
 export async function importServices({ args, flags, output, env, cwd }: Context): Promise<number> {
   const only = flags.text('only')
   const request: ImportRequest = {
-    directory: findNanoDirectory(resolve(cwd, args[0] ?? '')).path,
     kinds: only === undefined ? undefined : parseKinds(only, flags.spelled('only')),
+    directory: findNanoDirectory(resolve(cwd, args[0] ?? '')).path,
     domain: flags.text('domain'),
   }
   // --only and --domain choose from the directory here, not what the sandbox runs.

@@ -9,6 +9,7 @@ type Config = {
   services: object
   log_requests: boolean
   create: string[]
+  uncreated: string[]
 }
 
 async function config(
@@ -64,7 +65,7 @@ test('a wrong variable ends with 8 and names itself', async () => {
     [{ PORT: '70000' }, /^PORT must be a number/],
     [{ HYPER_SANDBOX_DATA: 'maybe' }, /^HYPER_SANDBOX_DATA is neither on nor off: 'maybe'$/],
     [{ HYPER_SANDBOX_DOMAIN: 'A B' }, /^HYPER_SANDBOX_DOMAIN must be lowercase/],
-    [{ HYPER_SANDBOX_STORAGE: '1' }, /^HYPER_SANDBOX_STORAGE is not part of this version/],
+    [{ HYPER_SANDBOX_STORAGE: '1', HYPER_SANDBOX_ONLY: 'data' }, /^HYPER_SANDBOX_STORAGE asks for a service that/],
   ]
   for (const [env, message] of cases) {
     const { code, error } = await project.json(['up'], { env })
@@ -94,7 +95,7 @@ test('the project file is found upwards, and rules the whole project', async () 
   const found = await config(project, [], {}, below)
   assert.equal(found.name, 'shop')
   assert.equal(found.domain, 'orders')
-  assert.deepEqual(found.services, { data: {} })
+  assert.deepEqual(found.services, { data: {}, storage: {}, search: {}, queue: {} })
   assert.deepEqual(found.listen.allowed_hosts, ['shop.test'])
   const { code } = await project.run(['up', '-d', '--port', '0'], { cwd: below })
   assert.equal(code, 0)
@@ -110,7 +111,7 @@ test('--config names another file, whose directory is the project then', async (
   project.write('other/ci.local.yaml', 'services: { cache: false }\n')
   const found = await config(project, ['--config', 'other/ci.yaml'])
   assert.equal(found.domain, 'ci')
-  assert.deepEqual(found.services, { data: {} })
+  assert.deepEqual(found.services, { data: {}, storage: {}, search: {}, queue: {} })
   const missing = await project.run(['up', '--config', 'none.yaml'])
   assert.equal(missing.code, 8)
   assert.match(missing.stderr, /no project file none\.yaml/)
@@ -156,7 +157,10 @@ test('a wrong project file ends with 8 and names line and key', async () => {
     ['a: b: c', /yaml:1: /],
     ['__proto__: { name: x }', /yaml:1: unknown key '__proto__'$/],
     ['constructor: 1', /yaml:1: unknown key 'constructor'/],
-    ['services: { storage: true }', /services\.storage is not part of this version/],
+    [
+      'services: { data: false, cache: false, storage: false, search: false, queue: false }',
+      /no service is left to run/,
+    ],
   ]
   for (const [text, message] of cases) {
     project.write('hyper-sandbox.yaml', `${text}\n`)
@@ -173,6 +177,21 @@ test('a wrong project file ends with 8 and names line and key', async () => {
   const { error } = await project.json(['up'])
   assert.match(error?.message ?? '', /^hyper-sandbox\.local\.yaml:2: unknown key 'listen\.porto'/)
   assert.equal(project.hasState(), false)
+})
+
+test('what search and queue are created with, and how the queue works, is in the project file; no secret is shown', async () => {
+  await using project = new TestProject()
+  const queue = 'target: "http://127.0.0.1:1/", secret: hush, concurrency: 2, attempts: 5, timeout_ms: 100'
+  project.write(
+    'hyper-sandbox.yaml',
+    `services: { search: { fields: [title], storeFields: [n] }, queue: { ${queue} } }\n`,
+  )
+  const { services, create, uncreated } = await config(project, ['--search', '--queue'])
+  assert.deepEqual(services, {
+    search: { fields: ['title'], storeFields: ['n'] },
+    queue: { target: 'http://127.0.0.1:1/', secret: '(set)', concurrency: 2, attempts: 5, timeoutMs: 100 },
+  })
+  assert.deepEqual([create, uncreated], [['search', 'queue'], []])
 })
 
 test('variables of the environment are filled in', async () => {

@@ -26,7 +26,7 @@ test('up in the foreground answers, tells where, and ends with the sandbox', asy
 
 test('the line that up suggests to try works as it stands', { skip: withoutCurl }, async () => {
   await using project = new TestProject()
-  for (const flags of [['--data', '--cache'], ['--cache'], ['--domain', 'fresh']]) {
+  for (const flags of [['--data', '--cache'], ['--cache'], ['--storage'], ['--domain', 'fresh']]) {
     const { stderr } = await project.run(['up', '-d', '--port', '0', ...flags])
     for (const line of stderr.split('\n')) assert.ok(line.length <= 80, line)
     const pasted = /try +(curl .+?)\n\n/s.exec(stderr)?.[1] ?? ''
@@ -34,6 +34,57 @@ test('the line that up suggests to try works as it stands', { skip: withoutCurl 
     assert.match(stdout, /^{"ok":true/, pasted)
     await project.down()
   }
+})
+
+test('search and queue that lack a project file run, and the calls that create them are ready to copy', {
+  skip: withoutCurl,
+}, async () => {
+  await using project = new TestProject()
+  const { stderr } = await project.run(['up', '-d', '--port', '0', '--search', '--queue'])
+  for (const line of stderr.split('\n')) assert.ok(line.length <= 80, line)
+  const calls = [...stderr.matchAll(/create +(curl -X PUT .+?'.+?')/gs)].map(([, call = '']) => call)
+  assert.equal(calls.length, 2)
+  const { url } = project.state()
+  assert.equal(await post(`${url}/queue/test`, {}), 404)
+  for (const call of calls)
+    assert.equal(spawnSync('sh', ['-c', call], { encoding: 'utf8' }).stdout, '{"ok":true}', call)
+  assert.equal(await post(`${url}/search/test`, { key: 'a', doc: { title: 'b' } }), 201)
+  assert.equal(await get(`${url}/queue/test?status=READY`), 200)
+  const { data } = await project.json(['up', '--search'])
+  assert.deepEqual(Object.keys(data.createWith as object), ['search'])
+  await project.down()
+})
+
+test('search and queue are created with what the project file says, also in a running sandbox', async () => {
+  await using project = new TestProject()
+  project.write(
+    'hyper-sandbox.yaml',
+    `services:
+  search: { fields: [title], storeFields: [title] }
+  queue: { target: "http://127.0.0.1:9/", attempts: 1, secret: "\${SECRET}" }\n`,
+  )
+  const env = { SECRET: 'shh' }
+  const created = async (url: string, domain: string) => {
+    assert.equal(await post(`${url}/search/${domain}`, { key: 'a', doc: { title: 'boots' } }), 201)
+    const { matches } = await (
+      await fetch(`${url}/search/${domain}/_query`, { method: 'POST', body: '{"query":"boots"}' })
+    ).json()
+    assert.equal(matches[0].title, 'boots')
+    assert.equal(await post(`${url}/queue/${domain}`, { n: 1 }), 201)
+    // One attempt alone was asked for.
+    await eventually('the job has failed', async () => {
+      const { jobs } = await (await fetch(`${url}/queue/${domain}?status=ERROR`)).json()
+      return jobs.length === 1
+    })
+  }
+  const first = await project.run(['up', '-d', '--port', '0', '--search', '--queue'], { env })
+  assert.equal(first.code, 0, first.stderr)
+  const { url } = project.state()
+  await created(url, 'test')
+  assert.equal((await project.run(['up', '--search', '--queue', '--domain', 'more'], { env })).code, 0)
+  await created(url, 'more')
+  assert.equal((await project.run(['up', '--queue'])).code, 8, 'the variable is not set')
+  await project.down()
 })
 
 test('up --detach returns when everything answers; what was written is there after down and up', async () => {
@@ -45,7 +96,7 @@ test('up --detach returns when everything answers; what was written is there aft
   await project.down()
   assert.equal(await accepts(first.tcpPort), false)
   const second = await project.up()
-  assert.deepEqual(second.services, ['data', 'cache'])
+  assert.deepEqual(second.services, ['data', 'cache', 'storage', 'search', 'queue'])
   assert.equal(second.tcpPort, first.tcpPort, 'port 0 is remembered')
   assert.equal(await get(`${second.url}/data/shop/a`), 200)
   await project.down()
@@ -219,7 +270,7 @@ test('status tells every service, and ends with 0 only while it runs', async () 
   const run = await project.up('--data')
   const { code, data } = await project.json(['status'])
   assert.equal(code, 0)
-  assert.deepEqual(data.services, { data: 'ready', cache: 'off', storage: 'absent', search: 'absent', queue: 'absent' })
+  assert.deepEqual(data.services, { data: 'ready', cache: 'off', storage: 'off', search: 'off', queue: 'off' })
   assert.equal(data.pid, run.pid)
   const { stdout } = await project.run(['status'])
   assert.match(stdout, new RegExp(`^url +${run.url}$`, 'm'))
