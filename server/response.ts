@@ -62,6 +62,8 @@ export function sendRaw(reply: FastifyReply, { status, headers, body }: RawAnswe
   const { raw } = reply.hijack()
   raw.writeHead(status, headers)
   if (body === undefined || body instanceof Uint8Array) raw.end(body)
+  else if (raw.destroyed)
+    body.destroy() // it left while the object was opened, which a pipeline would not notice
   else pipeline(body, raw, () => {})
   return reply
 }
