@@ -16,8 +16,11 @@ export const documents = Array.from({ length: 1_000 }, (_, n) => ({
 
 export const keys = Array.from({ length: 1_000 }, (_, n) => `key-${n}`)
 
+/** Some 10 KB; sent with a JSON type as any other, because storage reads none. */
+export const object = JSON.stringify({ note: '#', text: 'lorem ipsum '.repeat(850) })
+
 export async function fill(client: Client): Promise<void> {
-  for (const path of ['/data/bench', '/data/bench-new', '/cache/bench']) await client.put(path)
+  for (const path of ['/data/bench', '/data/bench-new', '/cache/bench', '/storage/bench']) await client.put(path)
   await client.post('/data/bench/_bulk', documents)
   for (const key of keys) await client.post('/cache/bench', { key, value: { user: 'ada', visits: 3 } })
 }

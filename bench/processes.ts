@@ -14,6 +14,9 @@ const root = join(import.meta.dirname, '..')
 export const builtCli = join(root, 'dist', 'cli', 'main.js')
 const cli = existsSync(builtCli) ? builtCli : join(root, 'cli', 'main.ts')
 
+/** All of them, because that is what most people run. */
+const SERVICES = ['--data', '--cache', '--storage', '--search', '--queue'] as const
+
 /** Linux counts CPU time in hundredths of a second. */
 const TICK_US = 10_000
 
@@ -45,7 +48,7 @@ export async function startSandbox(tcpPort: number): Promise<Server> {
   const project = await mkdtemp(join(tmpdir(), 'hyper-sandbox-bench-'))
   const url = `http://127.0.0.1:${tcpPort}`
   const began = performance.now()
-  const child = spawn(process.execPath, [cli, 'up', '--data', '--cache', '--queue', '--port', String(tcpPort)], {
+  const child = spawn(process.execPath, [cli, 'up', ...SERVICES, '--port', String(tcpPort)], {
     cwd: project,
     env: { ...process.env, HYPER_SANDBOX_HOME: join(project, 'home') },
     stdio: 'ignore',

@@ -75,6 +75,7 @@ async function load(server: Server, scenario: Scenario, durationSeconds = second
         ...(bodies.length === 0 ? {} : { headers: { 'content-type': 'application/json' } }),
         setupRequest: (request) => {
           if (bodies.length > 0) request.body = bodies[turn++ % bodies.length]?.replace('#', String(unique++)) ?? ''
+          request.path = scenario.path.replace('#', String(unique++))
           return request
         },
       },
@@ -92,7 +93,7 @@ async function load(server: Server, scenario: Scenario, durationSeconds = second
 async function measure(sandbox: Server, target: Server, scenario: Scenario): Promise<Result> {
   await scenario.prepare?.(clientOf(sandbox.url), target.url)
   const body = scenario.bodies?.[0]?.replace('#', String(unique++))
-  const response = await fetch(sandbox.url + scenario.path, {
+  const response = await fetch(sandbox.url + scenario.path.replace('#', String(unique++)), {
     method: scenario.method,
     ...(body === undefined ? {} : { body, headers: { 'content-type': 'application/json' } }),
   })

@@ -1,5 +1,5 @@
 /** What is measured: each request against a sandbox that holds 1 000 documents and keys. */
-import { type Client, documents, keys } from './fixture.ts'
+import { type Client, documents, keys, object } from './fixture.ts'
 
 export interface Scenario {
   name: string
@@ -7,8 +7,9 @@ export interface Scenario {
   floor: number
   aim: number
   method: 'GET' | 'POST' | 'PUT'
+  /** Here and in bodies, `#` becomes a number never used before. */
   path: string
-  /** Bodies in turn; `#` becomes a number never used before. */
+  /** In turn. */
   bodies?: string[]
   /** @param target the URL of a server that answers 204 to everything */
   prepare?(client: Client, target: string): Promise<void>
@@ -61,6 +62,15 @@ export const scenarios: Scenario[] = [
     path: '/data/bench/_query',
     bodies: query('age'),
   },
+  {
+    name: 'GET object',
+    floor: 0.35,
+    aim: 0.5,
+    method: 'GET',
+    path: '/storage/bench/object.json',
+    prepare: (client) => client.post('/storage/bench/object.json', JSON.parse(object)),
+  },
+  { name: 'POST object', floor: 0.1, aim: 0.2, method: 'POST', path: '/storage/bench/new-#', bodies: [object] },
   {
     name: 'enqueue',
     floor: 0.35,

@@ -4,6 +4,7 @@
  */
 import type { IncomingMessage } from 'node:http'
 import type { Readable } from 'node:stream'
+import { parse as parseContentType } from 'content-type'
 import { HyperError } from './error.ts'
 import { uploadedType } from './media-type.ts'
 import { cutShort } from './request-body.ts'
@@ -34,7 +35,7 @@ export function notAForm(): HyperError {
  * @throws BAD_REQUEST when it is no well-formed form or holds other files, INVALID_ARGUMENTS when there is no file
  */
 export async function readForm(request: IncomingMessage): Promise<UploadForm> {
-  const { Busboy } = await import('@fastify/busboy')
+  const { Busboy } = (await import('@fastify/busboy')).default // bundled, a CommonJS module has no other export
   const begun = Promise.withResolvers<UploadForm>()
   const whole = Promise.withResolvers<void>()
   whole.promise.catch(() => {}) // whoever reads the file learns of it
@@ -43,6 +44,8 @@ export async function readForm(request: IncomingMessage): Promise<UploadForm> {
   let failed = false
 
   const contentType = request.headers['content-type'] ?? ''
+  // The parser itself takes an empty one.
+  if (!parseContentType(contentType).parameters.boundary) throw malformed(new Error('it has no boundary'))
   const parser = attempt(
     () => new Busboy({ headers: { 'content-type': contentType }, limits: { fieldSize: MAX_FIELD_BYTES } }),
   )
