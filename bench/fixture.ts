@@ -2,7 +2,7 @@
 
 export interface Client {
   post(path: string, body: unknown): Promise<void>
-  put(path: string): Promise<void>
+  put(path: string, body?: unknown): Promise<void>
 }
 
 /** 40 groups and 40 ages of 25 documents each. */
@@ -16,9 +16,19 @@ export const documents = Array.from({ length: 1_000 }, (_, n) => ({
 
 export const keys = Array.from({ length: 1_000 }, (_, n) => `key-${n}`)
 
+/** Some sixty words each, of which one is in one of a hundred documents. */
+export const articles = Array.from({ length: 1_000 }, (_, n) => articleOf(n))
+
+export function articleOf(n: number): { _id: string; title: string; text: string } {
+  const words = Array.from({ length: 55 }, (_, place) => `word${(n * 7919 + place * place * 104_729) % 4_001}`)
+  return { _id: `article-${n}`, title: `Article ${n} about topic${n % 100}`, text: `Said by all: ${words.join(' ')}.` }
+}
+
 export async function fill(client: Client): Promise<void> {
   for (const path of ['/data/bench', '/data/bench-new', '/cache/bench']) await client.put(path)
   await client.post('/data/bench/_bulk', documents)
+  await client.put('/search/bench', { fields: ['title', 'text'], storeFields: ['title'] })
+  await client.post('/search/bench/_bulk', articles)
   for (const key of keys) await client.post('/cache/bench', { key, value: { user: 'ada', visits: 3 } })
 }
 
@@ -31,5 +41,5 @@ export function clientOf(url: string): Client {
     if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${await response.text()}`)
     await response.arrayBuffer()
   }
-  return { post: (path, body) => send('POST', path, body), put: (path) => send('PUT', path) }
+  return { post: (path, body) => send('POST', path, body), put: (path, body) => send('PUT', path, body) }
 }

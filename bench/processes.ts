@@ -45,7 +45,7 @@ export async function startSandbox(tcpPort: number): Promise<Server> {
   const project = await mkdtemp(join(tmpdir(), 'hyper-sandbox-bench-'))
   const url = `http://127.0.0.1:${tcpPort}`
   const began = performance.now()
-  const child = spawn(process.execPath, [cli, 'up', '--data', '--cache', '--port', String(tcpPort)], {
+  const child = spawn(process.execPath, [cli, 'up', '--data', '--cache', '--search', '--port', String(tcpPort)], {
     cwd: project,
     env: { ...process.env, HYPER_SANDBOX_HOME: join(project, 'home') },
     stdio: 'ignore',
