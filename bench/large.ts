@@ -3,59 +3,21 @@
  * unindexed query over them delays a concurrent GET cache, what an indexed query costs against one over 10 000 documents,
  * and whether a write fails while the index is built.
  */
-import { Agent, request } from 'node:http'
 import { parseArgs } from 'node:util'
 import { clientOf } from './fixture.ts'
 import { freeTcpPort, startSandbox } from './processes.ts'
+import { endRequests, percentile, probe, timed } from './timing.ts'
 
 const { values: options } = parseArgs({ options: { documents: { type: 'string', default: '1000000' } } })
 const large = Number(options.documents)
 const small = 10_000
 const BATCH = 20_000
-const PROBES = 2_000
-const PROBE_INTERVAL_MS = 2
 const QUERIES = 300
 
-const agent = new Agent({ keepAlive: true, maxSockets: 64 })
 const print = (line: string) => process.stdout.write(`${line}\n`)
-
-/** One request's status and time in milliseconds. */
-function timed(url: string, method: string, path: string, body?: unknown): Promise<{ status: number; ms: number }> {
-  return new Promise((resolve, reject) => {
-    const began = performance.now()
-    const text = body === undefined ? undefined : JSON.stringify(body)
-    const headers =
-      text === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) }
-    const outgoing = request(url + path, { method, agent, headers }, (response) => {
-      response.resume()
-      response.on('end', () => resolve({ status: response.statusCode ?? 0, ms: performance.now() - began }))
-    })
-    outgoing.on('error', reject)
-    outgoing.end(text)
-  })
-}
 
 function document(n: number): Record<string, unknown> {
   return { _id: `d${String(n).padStart(7, '0')}`, name: `Person ${n}`, age: n % 97, code: `c${n}`, tags: ['a', 'b'] }
-}
-
-function percentile(numbers: number[], share: number): number {
-  const sorted = [...numbers].sort((a, b) => a - b)
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN
-}
-
-/** GETs at a steady pace, each sent when it is due whether or not the one before has been answered. */
-async function probe(url: string, during?: Promise<unknown>): Promise<number[]> {
-  let over = false
-  void during?.finally(() => {
-    over = true
-  })
-  const answers: Promise<{ ms: number }>[] = []
-  while (during ? !over : answers.length < PROBES) {
-    answers.push(timed(url, 'GET', '/cache/bench/k'))
-    await new Promise((resolve) => setTimeout(resolve, PROBE_INTERVAL_MS))
-  }
-  return (await Promise.all(answers)).map(({ ms }) => ms)
 }
 
 async function fillWith(url: string, db: string, count: number): Promise<void> {
@@ -133,6 +95,6 @@ try {
   )
   if (delay >= 10 || failed > 0 || atLarge > 1.5 * atSmall) process.exitCode = 1
 } finally {
-  agent.destroy()
+  endRequests()
   await sandbox.close()
 }

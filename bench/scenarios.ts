@@ -63,6 +63,22 @@ export const scenarios: Scenario[] = [
     bodies: query('age'),
   },
   {
+    name: 'search rare word',
+    floor: 0.2,
+    aim: 0.4,
+    method: 'POST',
+    path: '/search/bench/_query',
+    bodies: Array.from({ length: 100 }, (_, n) => JSON.stringify({ query: `topic${n}` })),
+  },
+  {
+    name: 'POST search',
+    floor: 0.1,
+    aim: 0.15,
+    method: 'POST',
+    path: '/search/bench',
+    bodies: [JSON.stringify({ key: 'new-#', doc: { title: 'Ada Lovelace', text: 'wrote the first program' } })],
+  },
+  {
     name: 'GET object',
     floor: 0.35,
     aim: 0.5,

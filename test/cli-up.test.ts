@@ -66,15 +66,13 @@ test('search and queue are created with what the project file says, also in a ru
   const env = { SECRET: 'shh' }
   const created = async (url: string, domain: string) => {
     assert.equal(await post(`${url}/search/${domain}`, { key: 'a', doc: { title: 'boots' } }), 201)
-    const { matches } = await (
-      await fetch(`${url}/search/${domain}/_query`, { method: 'POST', body: '{"query":"boots"}' })
-    ).json()
-    assert.equal(matches[0].title, 'boots')
+    const found = await fetch(`${url}/search/${domain}/_query`, { method: 'POST', body: '{"query":"boots"}' })
+    assert.equal(((await found.json()) as { matches: { title: string }[] }).matches[0]?.title, 'boots')
     assert.equal(await post(`${url}/queue/${domain}`, { n: 1 }), 201)
     // One attempt alone was asked for.
     await eventually('the job has failed', async () => {
-      const { jobs } = await (await fetch(`${url}/queue/${domain}?status=ERROR`)).json()
-      return jobs.length === 1
+      const failed = await fetch(`${url}/queue/${domain}?status=ERROR`)
+      return ((await failed.json()) as { jobs: unknown[] }).jobs.length === 1
     })
   }
   const first = await project.run(['up', '-d', '--port', '0', '--search', '--queue'], { env })

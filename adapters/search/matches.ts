@@ -6,8 +6,8 @@ import type { Page } from '../../server/ports/common.ts'
 import type { Match } from '../../server/ports/search.ts'
 import type { Found } from './ranking.ts'
 
-/** Some milliseconds of work. */
-const PAGE_DOCUMENTS = 500
+/** A millisecond or two of work. */
+const PAGE_DOCUMENTS = 200
 const PAGE_LENGTH = 1_000_000
 
 const GENERATED = ['id', 'score', 'terms', 'queryTerms', 'match']

@@ -22,7 +22,7 @@ import { token, wordsOf } from './words.ts'
 const MAX_LOOKUPS = 50
 const MAX_ROWS = 1_000
 
-const SLICE_MS = 3
+const SLICE_MS = 2
 /** The clock is looked at once in so many rows. */
 const ROWS_PER_LOOK = 128
 
