@@ -98,15 +98,17 @@ export function openSqlite(
     const batch = queue
     queue = []
     const settled: (() => void)[] = []
-    for (const { job, resolve, reject } of batch) {
-      try {
-        const value = job()
-        settled.push(() => resolve(value))
-      } catch (error) {
-        settled.push(() => reject(asStoreError(error)))
-      }
-    }
     try {
+      for (const { job, resolve, reject } of batch) {
+        try {
+          const value = job()
+          settled.push(() => resolve(value))
+        } catch (error) {
+          // A full or failing disk has ended the transaction: what came before is undone, what comes after would not be.
+          if (!db.isTransaction) throw error
+          settled.push(() => reject(asStoreError(error)))
+        }
+      }
       commit.run()
     } catch (error) {
       if (db.isTransaction) rollback.run()
@@ -188,7 +190,8 @@ export function atomically<T>(db: DatabaseSync, run: () => T): T {
     db.exec('RELEASE job')
     return value
   } catch (error) {
-    db.exec('ROLLBACK TO job; RELEASE job')
+    // A full or failing disk has undone it already.
+    if (db.isTransaction) db.exec('ROLLBACK TO job; RELEASE job')
     throw error
   }
 }
