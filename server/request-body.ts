@@ -67,7 +67,7 @@ export async function* streamBody(request: IncomingMessage): AsyncGenerator<Uint
   }
 }
 
-/** Throws away what is still to come of a refused body, so that the client reads the answer; not for ever. */
+/** Throws away what is still to come of a body that nobody wants, so that the client reads the answer; not for ever. */
 export function discardRest(request: IncomingMessage): void {
   if (request.complete || request.destroyed) return
   request.unpipe()

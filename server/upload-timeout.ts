@@ -6,8 +6,8 @@ import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import { answerClientError } from './plugins/errors.ts'
 
-/** How long an upload may stand still. */
-const IDLE_MS = 60_000
+/** An upload that stands still is cut off after this long at the earliest, twice as long at the latest. */
+const IDLE_MS = 30_000
 
 const TIMEOUT_CODE = 'ERR_HTTP_REQUEST_TIMEOUT'
 
@@ -17,13 +17,18 @@ const uploading = new WeakSet<Socket>()
 export function boundByIdleness(request: IncomingMessage, idleMs = IDLE_MS): void {
   const { socket } = request
   uploading.add(socket)
-  request.setTimeout(idleMs, () => {
-    answerClientError(requestTimeout(), socket)
-    socket.destroySoon()
-  })
+  // Not the socket's own timeout, which Node sets anew for the pause between two requests.
+  let received = socket.bytesRead
+  const watch = setInterval(() => {
+    if (socket.bytesRead === received) {
+      answerClientError(requestTimeout(), socket)
+      socket.destroySoon()
+    }
+    received = socket.bytesRead
+  }, idleMs).unref()
   const arrived = () => {
     uploading.delete(socket)
-    socket.setTimeout(0)
+    clearInterval(watch)
   }
   request.once('end', arrived)
   request.once('close', arrived)

@@ -40,6 +40,18 @@ test('a schema of the description says what the port checks', async () => {
   assert.deepEqual(Object.keys(add?.properties ?? {}).sort(), ['key', 'ttl', 'value'])
 })
 
+test('bodies and answers that are bytes are described as such', async () => {
+  await using sandbox = await createSandbox()
+  const description = (await (await fetch(`${sandbox.url}/openapi.json`)).json()) as ApiDescription
+  const { get, post } = description.paths['/storage/{domain}/{object}'] ?? {}
+  assert.deepEqual(Object.keys(post?.requestBody?.content ?? {}), ['*/*', 'multipart/form-data'])
+  assert.deepEqual(get?.responses['200']?.content['*/*']?.schema, { type: 'string', format: 'binary' })
+  assert.deepEqual(
+    get?.parameters.map(({ name, in: place }) => `${place} ${name}`),
+    ['path domain', 'path object', 'query useSignedUrl'],
+  )
+})
+
 test('/docs is a page without scripts that names every operation', async () => {
   await using sandbox = await createSandbox()
   const response = await fetch(`${sandbox.url}/docs`)

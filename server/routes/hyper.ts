@@ -88,9 +88,8 @@ function handlerOf<Service>(operation: Operation<Service>, service: Service, sig
         signer,
       })
       return send(request, reply, success, answer)
-    } catch (error) {
+    } finally {
       if (uploads) discardRest(raw)
-      throw error
     }
   }
 }

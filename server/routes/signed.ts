@@ -16,9 +16,8 @@ export function registerSignedRoutes(app: FastifyInstance, storage: Storage | un
         return sendRaw(reply, await download(storage, { method: request.method, headers }, bucket, object))
       await upload(storage, { incoming, headers }, bucket, object)
       return sendJson(request, reply, 200, OK)
-    } catch (error) {
+    } finally {
       discardRest(incoming)
-      throw error
     }
   }
   app.all(`${SIGNED_PREFIX}*`, { config: { service: 'storage' } }, handler)
