@@ -137,3 +137,66 @@ test('opening loads nothing but the list of indexes', async () => {
   assert.equal(page.items.length, 1)
   await again.close()
 })
+
+test('a large bulk gives others their turn, and nothing of it shows before it is whole', async () => {
+  const search = open({ directory: directory() })
+  await search.createIndex({ index: 'i', mappings })
+  await search.indexDoc({ index: 'i', key: 'first', doc: { text: 'common' } })
+  const docs = Array.from({ length: 5_000 }, (_, n) => ({
+    _id: `k${n}`,
+    text: `common word${n} ${'filler '.repeat(10)}`,
+  }))
+  let over = false
+  const bulk = search.bulk({ index: 'i', docs }).finally(() => {
+    over = true
+  })
+  const beside = search.indexDoc({ index: 'i', key: 'beside', doc: { text: 'beside' } })
+  const counts = new Set<number>()
+  let turns = 0
+  for (; !over; turns += 1) {
+    counts.add((await collect(await search.query({ index: 'i', q: { query: 'common' } }))).length)
+    await setImmediate()
+  }
+  await Promise.all([bulk, beside])
+  counts.add((await collect(await search.query({ index: 'i', q: { query: 'common' } }))).length)
+  assert.deepEqual([...counts], [1, 5_001])
+  assert.ok(turns >= 5, `${turns} turns`)
+  assert.deepEqual(await search.emptyIndex({ index: 'i' }), { count: 5_002 })
+  await search.close()
+})
+
+test('a large bulk that is refused leaves nothing, and holds nobody up', async () => {
+  const search = open({ directory: directory() })
+  await search.createIndex({ index: 'i', mappings })
+  const docs = Array.from({ length: 2_000 }, (_, n) => ({ _id: `k${n % 1_999}`, text: 'common '.repeat(20) }))
+  await assert.rejects(search.bulk({ index: 'i', docs }), { code: 'SEARCH_DOCUMENT_EXISTS' })
+  const removed = assert.rejects(search.bulk({ index: 'i', docs }), { code: 'SEARCH_INDEX_NOT_FOUND' })
+  await search.deleteIndex({ index: 'i' })
+  await removed
+  await search.createIndex({ index: 'i', mappings })
+  await search.indexDoc({ index: 'i', key: 'k', doc: { text: 'common' } })
+  const found = await collect(await search.query({ index: 'i', q: { query: 'common' } }))
+  assert.deepEqual(
+    found.map((match) => decode(match).id),
+    ['k'],
+  )
+  await search.close()
+})
+
+test('closing waits for a large bulk', async () => {
+  const options = { directory: directory() }
+  const search = open(options)
+  await search.createIndex({ index: 'i', mappings })
+  const docs = Array.from({ length: 2_000 }, (_, n) => ({ _id: `k${n}`, text: 'common '.repeat(20) }))
+  const bulk = search.bulk({ index: 'i', docs })
+  for (let turn = 0; turn < 40; turn += 1) await setImmediate()
+  const closing = search.close()
+  const outcome = await bulk.then(
+    () => docs.length,
+    () => 0,
+  )
+  await closing
+  const again = open(options)
+  assert.deepEqual(await again.emptyIndex({ index: 'i' }), { count: outcome })
+  await again.close()
+})

@@ -101,7 +101,7 @@ export function statementsOf(db: DatabaseSync, index: SearchIndex): Statements {
   return index.statements
 }
 
-function prepareAll(db: DatabaseSync, number: number): Statements {
+export function prepareAll(db: DatabaseSync, number: number): Statements {
   const prepare = (text: string) => prepareRows(db, text)
   return {
     statistics: prepare(statisticsText(number)),

@@ -1,7 +1,7 @@
 /** Writes documents: each with its stored fields, its words, its lengths, and its share in the index's statistics. */
-import type { DatabaseSync } from 'node:sqlite'
+import { HyperError } from '../../server/error.ts'
 import type { SearchDocument } from '../../server/ports/search.ts'
-import { readStatistics, type SearchIndex, type Statements, type Statistics, statementsOf } from './catalogue.ts'
+import { readStatistics, type SearchIndex, type Statements, type Statistics } from './catalogue.ts'
 import { type IndexedText, indexedText } from './words.ts'
 
 /** A document ready to be written; making it is most of the work, and needs no lock. */
@@ -28,40 +28,35 @@ export class DocumentWriter {
   readonly #statements: Statements
   readonly #statistics: Statistics
 
-  constructor(db: DatabaseSync, index: SearchIndex) {
-    this.#statements = statementsOf(db, index)
-    this.#statistics = readStatistics(this.#statements.statistics)
+  constructor(statements: Statements) {
+    this.#statements = statements
+    this.#statistics = readStatistics(statements.statistics)
   }
 
-  /** False when the key is there. */
-  add(document: Prepared): boolean {
+  /** @throws SEARCH_DOCUMENT_EXISTS */
+  add(document: Prepared): void {
     const number = this.#statistics.lastDocument + 1
     const { changes } = this.#statements.add.run(number, document.key, document.stored, document.text)
-    if (changes === 0) return false
+    if (changes === 0) throw new HyperError('SEARCH_DOCUMENT_EXISTS', 'document conflict')
     this.#statistics.lastDocument = number
     this.#statistics.documents += 1
     this.#addText(number, document)
-    return true
   }
 
-  /** False when the key is not there. */
-  replace(document: Prepared): boolean {
+  /** @throws SEARCH_DOCUMENT_NOT_FOUND */
+  replace(document: Prepared): void {
     const number = this.#numberOf(document.key)
-    if (number === undefined) return false
     this.#statements.replace.run(document.stored, document.text, number)
     this.#removeText(number)
     this.#addText(number, document)
-    return true
   }
 
-  /** False when the key is not there. */
-  remove(key: string): boolean {
+  /** @throws SEARCH_DOCUMENT_NOT_FOUND */
+  remove(key: string): void {
     const number = this.#numberOf(key)
-    if (number === undefined) return false
     this.#statements.remove.run(number)
     this.#statistics.documents -= 1
     this.#removeText(number)
-    return true
   }
 
   /** Comes last. */
@@ -70,8 +65,10 @@ export class DocumentWriter {
     this.#statements.setStatistics.run(documents, lastDocument, JSON.stringify(totals))
   }
 
-  #numberOf(key: string): number | undefined {
-    return (this.#statements.get.get(key) as unknown as [number] | undefined)?.[0]
+  #numberOf(key: string): number {
+    const row = this.#statements.get.get(key) as unknown as [number: number] | undefined
+    if (row === undefined) throw documentNotFound()
+    return row[0]
   }
 
   #addText(number: number, { tokens, lengths }: IndexedText): void {
@@ -95,4 +92,8 @@ export class DocumentWriter {
     total[0] += documents
     total[1] += length
   }
+}
+
+export function documentNotFound(): HyperError {
+  return new HyperError('SEARCH_DOCUMENT_NOT_FOUND', 'not found')
 }

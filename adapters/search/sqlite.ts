@@ -17,7 +17,8 @@ import {
   type SearchIndex,
   statementsOf,
 } from './catalogue.ts'
-import { DocumentWriter, type Prepared, prepareDocument } from './documents.ts'
+import { DocumentWriter, documentNotFound, type Prepared, prepareDocument } from './documents.ts'
+import { LongWrites } from './long-writes.ts'
 import { matchPage } from './matches.ts'
 import { LongQueries, parseSearch, rankAtOnce } from './query.ts'
 
@@ -34,12 +35,15 @@ export interface SqliteSearchOptions {
 const CACHE_KB = 16_384
 
 /** Documents of a bulk prepared between two turns of others. */
-const PREPARED_AT_ONCE = 200
+const PREPARED_AT_ONCE = 100
+/** A bulk of more characters is written in slices. */
+const LONG_BULK = 100_000
 
 export function createSqliteSearch(options: SqliteSearchOptions): SearchPort {
   const path = join(options.directory, 'search.db')
   let file: SqliteFile
   let longQueries: LongQueries
+  let longWrites: LongWrites
   let indexes = new Map<string, SearchIndex>()
 
   function find(name: string): SearchIndex {
@@ -59,11 +63,16 @@ export function createSqliteSearch(options: SqliteSearchOptions): SearchPort {
   }
 
   /** The index may have been removed, or made anew with other fields, since its documents were prepared. */
+  function mustStillBe(index: SearchIndex, name: string): SearchIndex {
+    if (find(name) !== index) throw indexNotFound()
+    return index
+  }
+
   async function change(index: SearchIndex, name: string, job: (writer: DocumentWriter) => void): Promise<void> {
     await file.write(() => {
-      if (find(name) !== index) throw indexNotFound()
+      const statements = statementsOf(file.db, mustStillBe(index, name))
       atomically(file.db, () => {
-        const writer = new DocumentWriter(file.db, index)
+        const writer = new DocumentWriter(statements)
         job(writer)
         writer.saveStatistics()
       })
@@ -75,6 +84,7 @@ export function createSqliteSearch(options: SqliteSearchOptions): SearchPort {
       file = openSqlite(path, LAYOUT_VERSION, LAYOUT)
       file.db.exec(`PRAGMA cache_size = -${CACHE_KB}`)
       longQueries = new LongQueries(path, options.queryDeadlineMs)
+      longWrites = new LongWrites(path, file)
       indexes = loadIndexes(file.db)
     },
 
@@ -84,6 +94,7 @@ export function createSqliteSearch(options: SqliteSearchOptions): SearchPort {
 
     async close() {
       await longQueries.close()
+      await longWrites.close()
       await file.close()
     },
 
@@ -117,9 +128,7 @@ export function createSqliteSearch(options: SqliteSearchOptions): SearchPort {
     async indexDoc({ index: name, key, doc }) {
       const index = find(name)
       const prepared = prepareDocument(index, key, doc)
-      await change(index, name, (writer) => {
-        if (!writer.add(prepared)) throw documentExists()
-      })
+      await change(index, name, (writer) => writer.add(prepared))
     },
 
     async getDoc({ index, key }) {
@@ -133,28 +142,30 @@ export function createSqliteSearch(options: SqliteSearchOptions): SearchPort {
     async updateDoc({ index: name, key, doc }) {
       const index = find(name)
       const prepared = prepareDocument(index, key, doc)
-      await change(index, name, (writer) => {
-        if (!writer.replace(prepared)) throw documentNotFound()
-      })
+      await change(index, name, (writer) => writer.replace(prepared))
     },
 
     async removeDoc({ index, key }) {
-      await change(find(index), index, (writer) => {
-        if (!writer.remove(key)) throw documentNotFound()
-      })
+      await change(find(index), index, (writer) => writer.remove(key))
     },
 
     async bulk({ index: name, docs }) {
       const index = find(name)
       const prepared: Prepared[] = []
+      let length = 0
       for (const doc of docs) {
         if (prepared.length % PREPARED_AT_ONCE === PREPARED_AT_ONCE - 1) await setImmediate()
         const key = keyOf(doc) as string
-        prepared.push(prepareDocument(index, key, { ...doc, _id: key }))
+        const document = prepareDocument(index, key, { ...doc, _id: key })
+        prepared.push(document)
+        length += document.text.length
       }
-      await change(index, name, (writer) => {
-        for (const document of prepared) if (!writer.add(document)) throw documentExists()
-      })
+      if (length > LONG_BULK) await longWrites.add(() => mustStillBe(index, name), prepared)
+      else {
+        await change(index, name, (writer) => {
+          for (const document of prepared) writer.add(document)
+        })
+      }
       return { results: prepared.map(({ key }) => ({ ok: true, id: key })) }
     },
 
@@ -176,12 +187,4 @@ export function createSqliteSearch(options: SqliteSearchOptions): SearchPort {
       }
     },
   } satisfies SearchPort
-}
-
-function documentExists(): HyperError {
-  return new HyperError('SEARCH_DOCUMENT_EXISTS', 'document conflict')
-}
-
-function documentNotFound(): HyperError {
-  return new HyperError('SEARCH_DOCUMENT_NOT_FOUND', 'not found')
 }
