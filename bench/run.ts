@@ -107,6 +107,7 @@ async function measure(sandbox: Server, target: Server, scenario: Scenario): Pro
     await load(bare, scenario, 1)
     await load(sandbox, scenario, 2)
     for (let round = 0; round < rounds; round++) {
+      await scenario.settle?.(sandbox.url)
       pairs.push({ bare: await load(bare, scenario), sandbox: await load(sandbox, scenario) })
     }
     const cpu = (side: 'bare' | 'sandbox') => median(pairs.map((pair) => pair[side].cpuMicroseconds ?? Number.NaN))

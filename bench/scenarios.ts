@@ -13,6 +13,8 @@ export interface Scenario {
   bodies?: string[]
   /** @param target the URL of a server that answers 204 to everything */
   prepare?(client: Client, target: string): Promise<void>
+  /** Waits until the sandbox does nothing any more for earlier requests, which would slow the bare server down. */
+  settle?(url: string): Promise<void>
 }
 
 const query = (member: string) =>
@@ -95,5 +97,12 @@ export const scenarios: Scenario[] = [
     path: '/queue/bench',
     bodies: ['{"type":"mail","to":"ada@example.com","number":"#"}'],
     prepare: (client, target) => client.put('/queue/bench', { target }),
+    settle: async (url) => {
+      for (let waiting = 1; waiting > 0; ) {
+        await new Promise((resolve) => setTimeout(resolve, 200))
+        const { jobs } = (await (await fetch(`${url}/queue/bench?status=READY`)).json()) as { jobs: unknown[] }
+        waiting = jobs.length
+      }
+    },
   },
 ]
