@@ -35,6 +35,7 @@ export function maskedConnectionString({ url, domain, authKey }: Pick<Run, 'url'
 export function summaryOf(output: Output, run: Run, effects: Effects & { cwd: string }): string {
   const { url, domain, services } = run
   const { create, uncreated, emptied, cwd } = effects
+  const hasExample = run.authKey === undefined && (uncreated.length === 0 || create.length > 0)
   const rows = services.map((service) => [service, `${url}/${service}/${domain}`])
   const about = [
     ['connect', `HYPER=${maskedConnectionString(run)}`],
@@ -42,7 +43,7 @@ export function summaryOf(output: Output, run: Run, effects: Effects & { cwd: st
     ...(run.https?.authorityFile ? [['trust', `NODE_EXTRA_CA_CERTS=${run.https.authorityFile}`]] : []),
     ['stored', run.ephemeral ? 'in a temporary directory, gone at the end' : shortPath(run.dataDirectory, cwd)],
     ...(run.authKey === undefined ? [] : [['secret', 'asked for by the API; hyper-sandbox env prints it']]),
-    ...(uncreated.length === 0 || create.length > 0 ? [['try', example(run, create)]] : []),
+    ...(hasExample ? [['try', example(run, create)]] : []),
     ...uncreated.map((kind) => ['create', creatingCall(run, kind)]),
   ]
   const table = columns(

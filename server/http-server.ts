@@ -21,7 +21,13 @@ export interface Certificate {
 /** An HTTPS server for what the gateway's own HTTP server answers. @throws what OpenSSL says of the certificate */
 export function createSecureServer(app: FastifyInstance, certificate: Certificate): SecureServer {
   const { requestTimeout, keepAliveTimeout } = app.server
-  const server = createServer({ ...HTTP_OPTIONS, ...certificate, requestTimeout, keepAliveTimeout })
+  const server = createServer({
+    ...HTTP_OPTIONS,
+    ...certificate,
+    requestTimeout,
+    keepAliveTimeout,
+    handshakeTimeout: HTTP_OPTIONS.headersTimeout,
+  })
   for (const event of ['request', 'checkExpectation']) {
     server.on(event, (request, response) => app.server.emit(event, request, response))
   }

@@ -3,8 +3,9 @@
  * `<bucket>/<object…>`. Each has exactly one spelling, and only that one is served: what was asked for is taken apart, written
  * anew and compared, so that no change of case, escaping or query passes.
  */
-import { createHmac, timingSafeEqual } from 'node:crypto'
+import { createHmac } from 'node:crypto'
 import { HyperError } from './error.ts'
+import { isSameSecret } from './same-secret.ts'
 
 export const SIGNED_PREFIX = '/_signed/'
 
@@ -46,7 +47,7 @@ export function createSigner(key: Uint8Array, now: () => number = Date.now): Sig
       const [, expires = '', signed, bucket = '', object = ''] = PARTS.exec(requestTarget) ?? []
       if (signed !== 'GET' && signed !== 'PUT') throw invalid()
       const target = { method: signed, bucket: decoded(bucket), object: decoded(object) } as const
-      if (!isSame(pathOf(target, Number(expires)), requestTarget)) throw invalid()
+      if (!isSameSecret(pathOf(target, Number(expires)), requestTarget)) throw invalid()
       if (method !== signed && !(method === 'HEAD' && signed === 'GET')) {
         throw new HyperError('SIGNATURE_INVALID', `this signed URL is good for ${signed}, not for ${method}`)
       }
@@ -62,11 +63,6 @@ function decoded(text: string): string {
   } catch {
     throw invalid()
   }
-}
-
-function isSame(path: string, given: string): boolean {
-  const [a, b] = [Buffer.from(path), Buffer.from(given)]
-  return a.length === b.length && timingSafeEqual(a, b)
 }
 
 function invalid(): HyperError {

@@ -6,9 +6,9 @@ declare module 'hyper-connect' {
   export interface Hyper {
     data: Service<'create' | 'destroy' | 'add' | 'get' | 'update' | 'remove' | 'list' | 'query' | 'index' | 'bulk'>
     cache: Service<'create' | 'destroy' | 'add' | 'get' | 'set' | 'remove' | 'query'>
-    storage: Service<'create' | 'destroy'>
-    search: Service<'create' | 'query'>
-    queue: Service<'create' | 'enqueue'>
+    storage: Service<'create' | 'destroy' | 'upload' | 'download' | 'remove' | 'signedUrl'>
+    search: Service<'create' | 'destroy' | 'add' | 'get' | 'update' | 'remove' | 'query' | 'load'>
+    queue: Service<'create' | 'destroy' | 'enqueue' | 'errors' | 'queued'>
     info: Service<'services'>
   }
 

@@ -33,7 +33,11 @@ type Announcement = Pick<Server, 'url'> & Partial<Pick<Server, 'https'>>
 const MAIN = fileURLToPath(new URL('../cli/main.ts', import.meta.url))
 
 /** @param nodeFlags of the server's Node, such as a cap on its heap */
-export async function startServer(flags: readonly string[] = [], nodeFlags: readonly string[] = []): Promise<Server> {
+export async function startServer(
+  flags: readonly string[] = [],
+  nodeFlags: readonly string[] = [],
+  env: NodeJS.ProcessEnv = {},
+): Promise<Server> {
   const directory = mkdtempSync(join(tmpdir(), 'hyper-proof-'))
   let child: ChildProcess
   let announced: Announcement | undefined
@@ -41,7 +45,7 @@ export async function startServer(flags: readonly string[] = [], nodeFlags: read
   async function start(): Promise<void> {
     child = spawn(process.execPath, [...nodeFlags, MAIN, 'up', '--port', '0', '--json', ...flags], {
       cwd: directory,
-      env: { ...process.env, HYPER_SANDBOX_HOME: join(directory, 'home') },
+      env: { ...process.env, ...env, HYPER_SANDBOX_HOME: join(directory, 'home') },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     announced = await announcement(child)
@@ -86,8 +90,8 @@ export async function startServer(flags: readonly string[] = [], nodeFlags: read
 }
 
 /** A server for all tests of a file, gone after the last of them. */
-export async function serverOfThisFile(flags: readonly string[] = []): Promise<Server> {
-  const server = await startServer(flags)
+export async function serverOfThisFile(flags: readonly string[] = [], env: NodeJS.ProcessEnv = {}): Promise<Server> {
+  const server = await startServer(flags, [], env)
   after(async () => {
     hangUp()
     await server.stop()
