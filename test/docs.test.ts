@@ -35,9 +35,9 @@ async function bash(project: TestProject, script: string): Promise<string> {
 
 test('every curl answers what the comment below it says', async () => {
   await using project = new TestProject()
-  const { url } = await project.up('--data', '--cache')
+  const { url } = await project.up('--data', '--cache', '--storage', '--search', '--queue')
   const curls = blocks('sh').filter((text) => text.startsWith('curl '))
-  assert.equal(curls.length, 2)
+  assert.equal(curls.length, 3)
   const pairs = curls.join('\n').matchAll(/^(curl .*)\n((?:# .*\n)+)/gm)
   let count = 0
   for (const [, command = '', comment = ''] of pairs) {
@@ -102,13 +102,13 @@ test('both set-up commands name scripts that exist', () => {
 test('the project file is one', async () => {
   await using project = new TestProject()
   project.write('hyper-sandbox.yaml', only('yaml', '$schema='))
-  const { data } = await project.json(['config'])
-  assert.match(JSON.stringify(data), /"domain":"shop"/)
+  const { data } = await project.json(['config', '--search', '--queue'])
+  assert.match(JSON.stringify(data), /"domain":"shop".*"create":\["search","queue"\]/)
 })
 
 test('the programs run', async () => {
   await using project = new TestProject()
-  const run = await project.up('--data', '--cache')
+  const run = await project.up('--data', '--cache', '--storage', '--search')
   const modules = project.file('node_modules')
   mkdirSync(join(modules, 'hyper-sandbox'), { recursive: true })
   symlinkSync(join(ROOT, 'node_modules/hyper-connect'), join(modules, 'hyper-connect'))
@@ -126,7 +126,7 @@ test('the programs run', async () => {
     assert.equal(code, 0, stderr)
     outputs.push(stdout)
   }
-  assert.match(outputs[0] ?? '', /Ghostbusters.*rating: 5/s)
+  assert.match(outputs[0] ?? '', /Ghostbusters.*rating: 5.*Who you gonna call\?.*terms: \[ 'ghostbusters' \]/s)
   assert.match(outputs[1] ?? '', /^http:\/\/127\.0\.0\.1:\d+\/test\n$/)
   assert.equal(outputs.length, 2)
   await project.down()
