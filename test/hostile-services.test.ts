@@ -336,7 +336,7 @@ test('targets that answer without end, never, or nonsense cost no memory and no 
 test('search takes what is large, long and odd', async () => {
   const many = Object.fromEntries(Array.from({ length: 20_000 }, (_, n) => [`f${n}`, `w${n}`]))
   isOneOf(server, await call('POST', '/search/test', { json: { key: 'many', doc: many } }), [201, 422])
-  const text = Array.from({ length: 200_000 }, (_, n) => `w${n}`).join(' ')
+  const text = Array.from({ length: 20_000 }, (_, n) => `w${n}`).join(' ')
   isOneOf(server, await call('POST', '/search/test', { json: { key: 'long', doc: { text } } }), [201, 422])
   isOneOf(
     server,
