@@ -4,6 +4,7 @@ import { randomInt } from 'node:crypto'
 import { after, before, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { hangUp, type Reply, type Sending, send } from './acceptance/http.ts'
+import { Ledger, untilCutOff } from './ledger.ts'
 import { type Server, startServer } from './server-process.ts'
 
 const ROUNDS = 20 * Number(process.env.HYPER_TEST_SCALE ?? 1)
@@ -12,16 +13,9 @@ const KEYS_EACH = 6
 const BULK_SIZE = 40
 const LONGEST_ROUND_MS = 250
 
-/** What one document or key may hold after a crash: what was acknowledged last, or what was on its way. */
-interface Cell {
-  acknowledged: number | undefined
-  onItsWay: (number | undefined)[]
-}
-
-const cells = new Map<string, Cell>()
+const ledger = new Ledger()
 let server: Server
 let version = 0
-let acknowledgedWrites = 0
 
 before(async () => {
   server = await startServer(['--data', '--cache'])
@@ -31,21 +25,6 @@ after(async () => {
   await server.stop()
 })
 
-function cell(name: string): Cell {
-  const known = cells.get(name) ?? { acknowledged: undefined, onItsWay: [] }
-  cells.set(name, known)
-  return known
-}
-
-/** Sends one write that sets all `names` to `value`, or removes them; the crash shows as a rejection. */
-async function write(names: string[], value: number | undefined, request: () => Promise<Reply>): Promise<void> {
-  for (const name of names) cell(name).onItsWay.push(value)
-  const reply = await request()
-  assert.ok([200, 201].includes(reply.status), `${reply.status} ${reply.text}`)
-  acknowledgedWrites += 1
-  for (const name of names) cells.set(name, { acknowledged: value, onItsWay: [] })
-}
-
 function call(method: string, path: string, sending?: Sending): Promise<Reply> {
   return send(method, `${server.url}${path}`, sending)
 }
@@ -54,23 +33,24 @@ async function changeDocument(name: string): Promise<void> {
   version += 1
   const n = version
   const at = `/data/test/${name}`
-  const known = cell(`data/${name}`).acknowledged !== undefined
-  if (known && randomInt(4) === 0) await write([`data/${name}`], undefined, () => call('DELETE', at))
-  else if (!known) await write([`data/${name}`], n, () => call('POST', '/data/test', { json: { _id: name, n } }))
-  else await write([`data/${name}`], n, () => call('PUT', at, { json: { n, pad: 'x'.repeat(randomInt(5_000)) } }))
+  const known = ledger.acknowledged(`data/${name}`) !== undefined
+  if (known && randomInt(4) === 0) await ledger.write([`data/${name}`], undefined, () => call('DELETE', at))
+  else if (!known) await ledger.write([`data/${name}`], n, () => call('POST', '/data/test', { json: { _id: name, n } }))
+  else
+    await ledger.write([`data/${name}`], n, () => call('PUT', at, { json: { n, pad: 'x'.repeat(randomInt(5_000)) } }))
 }
 
 async function changeKey(name: string): Promise<void> {
   version += 1
   const n = version
   const at = `/cache/test/${name}`
-  const known = cell(`cache/${name}`).acknowledged !== undefined
-  if (known && randomInt(4) === 0) await write([`cache/${name}`], undefined, () => call('DELETE', at))
+  const known = ledger.acknowledged(`cache/${name}`) !== undefined
+  if (known && randomInt(4) === 0) await ledger.write([`cache/${name}`], undefined, () => call('DELETE', at))
   else if (!known)
-    await write([`cache/${name}`], n, () =>
+    await ledger.write([`cache/${name}`], n, () =>
       call('POST', '/cache/test', { json: { key: name, value: { n }, ttl: '1 day' } }),
     )
-  else await write([`cache/${name}`], n, () => call('PUT', at, { json: { n } }))
+  else await ledger.write([`cache/${name}`], n, () => call('PUT', at, { json: { n } }))
 }
 
 /** All or nothing: the documents of one writer's bulk have one version, or are all absent. */
@@ -80,7 +60,7 @@ async function changeBulk(writer: number): Promise<void> {
   const gone = randomInt(4) === 0
   const ids = Array.from({ length: BULK_SIZE }, (_, at) => `bulk${writer}-${at}`)
   const docs = ids.map((_id) => (gone ? { _id, _deleted: true } : { _id, n, pad: 'x'.repeat(500) }))
-  await write(
+  await ledger.write(
     ids.map((id) => `data/${id}`),
     gone ? undefined : n,
     () => call('POST', '/data/test/_bulk', { json: docs }),
@@ -107,15 +87,6 @@ async function makeIndexes(round: number): Promise<never> {
   }
 }
 
-/** Resolves when the crash has cut every one of them off; a wrong answer before it is a failure. */
-async function untilCutOff(work: Promise<never>[]): Promise<void> {
-  for (const outcome of await Promise.allSettled(work)) {
-    const { reason } = outcome as PromiseRejectedResult
-    if (reason instanceof assert.AssertionError) throw reason
-    assert.match(String(reason.code), /^(ECONNRESET|ECONNREFUSED|EPIPE)$/, String(reason))
-  }
-}
-
 async function stored(): Promise<Map<string, number>> {
   const listed = (await call('GET', '/data/test')).json() as { docs: { _id: string; n: number }[] }
   const queried = (await call('GET', '/cache/test/_query?pattern=*')).json() as {
@@ -128,15 +99,7 @@ async function stored(): Promise<Map<string, number>> {
 }
 
 function compare(found: Map<string, number>): void {
-  for (const name of found.keys()) assert.ok(cells.has(name), `${name} was never written`)
-  for (const [name, { acknowledged, onItsWay }] of cells) {
-    const now = found.get(name)
-    assert.ok(
-      [acknowledged, ...onItsWay].includes(now),
-      `${name}: ${now}, acknowledged ${acknowledged}, or ${onItsWay}`,
-    )
-    cells.set(name, { acknowledged: now, onItsWay: [] })
-  }
+  ledger.compare(found)
   for (let writer = 0; writer < WRITERS; writer += 1) {
     const versions = new Set(Array.from({ length: BULK_SIZE }, (_, at) => found.get(`data/bulk${writer}-${at}`)))
     assert.equal(versions.size, 1, `a bulk was written in part: ${[...versions]}`)
@@ -169,8 +132,8 @@ test(`${ROUNDS} rounds of kill -9 during mixed writes lose nothing that was ackn
     compare(found)
     await compareQueries(found)
   }
-  t.diagnostic(`${acknowledgedWrites} acknowledged writes, ${cells.size} documents and keys`)
-  assert.ok(acknowledgedWrites > ROUNDS * 20, `only ${acknowledgedWrites} writes were acknowledged`)
+  t.diagnostic(`${ledger.acknowledgedWrites} acknowledged writes, ${ledger.size} documents and keys`)
+  assert.ok(ledger.acknowledgedWrites > ROUNDS * 20, `only ${ledger.acknowledgedWrites} writes were acknowledged`)
 })
 
 test('a database and a store that were made or removed stay so', async () => {

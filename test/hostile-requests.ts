@@ -49,7 +49,7 @@ const NASTY = [
 ]
 
 const nasty = fc.constantFrom(...NASTY)
-const text = fc.oneof(
+export const text = fc.oneof(
   nasty,
   fc.string({ unit: 'binary', maxLength: 20 }),
   fc.string({ maxLength: 20 }),
@@ -61,7 +61,7 @@ const OPERATORS = [
   ...['$regex', '$options', '$mod', '$expr', '$jsonSchema', '$where', '$all', '$elemMatch', '$size', '$text', '$near'],
   ...['$bitsAllSet', '$geoWithin', '$function', '$accumulator', '$unknown', '$', '$$ROOT', '$beginsWith', '$set'],
 ]
-const member = fc.oneof(
+export const member = fc.oneof(
   fc.constantFrom(
     'a',
     'n',
@@ -107,7 +107,7 @@ const scalar = fc.oneof(
 )
 
 /** JSON with operators anywhere. */
-const { tree } = fc.letrec<{ tree: unknown }>((tie) => ({
+export const { tree } = fc.letrec<{ tree: unknown }>((tie) => ({
   tree: fc.oneof(
     { depthSize: 'small', withCrossShrink: true },
     scalar,
@@ -157,9 +157,9 @@ const entry = fc
   .record({ key: fc.oneof(text, tree), value: tree, ttl: fc.oneof(scalar, tree) }, { requiredKeys: [] })
   .map((asked) => JSON.stringify(asked))
 
-const anyJson = tree.map((value) => JSON.stringify(value))
+export const anyJson = tree.map((value) => JSON.stringify(value))
 
-const broken = fc.oneof(
+export const broken = fc.oneof(
   fc.constantFrom(
     '{',
     '}',
@@ -191,7 +191,7 @@ function nest(open: string, close: string, depth: number): string {
 }
 
 const body = fc.oneof(query, index, bulk, entry, anyJson, broken).map((json) => Buffer.from(json))
-const bytes = fc.uint8Array({ maxLength: 300 }).map((array) => Buffer.from(array))
+export const bytes = fc.uint8Array({ maxLength: 300 }).map((array) => Buffer.from(array))
 
 const encoded = fc.oneof(
   { weight: 8, arbitrary: fc.oneof(body, bytes).map((sent) => ({ sent, encoding: '' })) },
@@ -206,7 +206,7 @@ const encoded = fc.oneof(
 )
 
 /** Mostly percent-encoded as a client would; sometimes as it comes, without what ends the request line. */
-const segment = fc.oneof(
+export const segment = fc.oneof(
   { weight: 4, arbitrary: text.map((raw) => (raw.isWellFormed() ? encodeURIComponent(raw) : '%ed%a0%80')) },
   { weight: 1, arbitrary: text.map((raw) => raw.replace(/[\s\0]/g, '')) },
 )
@@ -282,7 +282,7 @@ const search = fc.oneof(
   },
 )
 
-const headerValue = text.map((raw) => raw.replace(/[^\t\x20-\x7e\x80-\xff]/g, '?'))
+export const headerValue = text.map((raw) => raw.replace(/[^\t\x20-\x7e\x80-\xff]/g, '?'))
 const contentType = fc.oneof(
   { weight: 6, arbitrary: fc.constant('application/json') },
   {
@@ -336,7 +336,7 @@ const method = fc.constantFrom(
 const host = fc.oneof({ weight: 12, arbitrary: fc.constant('localhost') }, { weight: 1, arbitrary: headerValue })
 
 /** Requests that reach an operation, with a body meant for it. */
-function aimed(at: string, verb: string, meant: fc.Arbitrary<string>, named = false) {
+export function aimed(at: string, verb: string, meant: fc.Arbitrary<string>, named = false) {
   return fc.record({
     method: fc.constant(verb),
     path: named ? segment.map((id) => `${at}/${id}`) : fc.constant(at),
@@ -367,38 +367,53 @@ export interface HostileRequest {
   wire: Buffer
 }
 
-/** A well-framed request whose contents are hostile. */
-export const hostileRequest: fc.Arbitrary<HostileRequest> = fc
-  .record({
-    what: fc.oneof(aim, wild),
-    host,
-    contentType,
-    extra: fc.array(extraHeader, { maxLength: 2 }),
-    chunked: fc.integer({ min: 0, max: 5 }).map((dice) => dice === 0),
-  })
-  .map(({ what, ...asked }) => {
-    const target = what.path + what.search
-    const lines = [`${what.method} ${target} HTTP/1.1`, `Host: ${asked.host}`, 'Connection: close']
-    for (const [name, value] of asked.extra) lines.push(`${name}: ${value}`)
-    const { payload } = what
-    if (!payload) return { method: what.method, target, wire: Buffer.from(`${lines.join('\r\n')}\r\n\r\n`) }
-    lines.push(`Content-Type: ${asked.contentType}`)
-    if (payload.encoding !== '') lines.push(`Content-Encoding: ${payload.encoding}`)
-    lines.push(asked.chunked ? 'Transfer-Encoding: chunked' : `Content-Length: ${payload.sent.length}`)
-    const framed = asked.chunked
-      ? [
-          payload.sent.length === 0 ? '' : `${payload.sent.length.toString(16)}\r\n`,
-          payload.sent,
-          payload.sent.length === 0 ? '' : '\r\n',
-          '0\r\n\r\n',
-        ]
-      : [payload.sent]
-    const wire = Buffer.concat([
-      Buffer.from(`${lines.join('\r\n')}\r\n\r\n`),
-      ...framed.map((part) => Buffer.from(part)),
-    ])
-    return { method: what.method, target, wire }
-  })
+/** What is asked, before it has headers. */
+export interface Asked {
+  method: string
+  path: string
+  search: string
+  payload: { sent: Buffer; encoding: string } | null
+  /** In place of the generated ones. */
+  contentType?: string
+  headers?: [string, string][]
+}
+
+/** Well-framed requests whose contents are hostile. */
+export function requestsFor(asked: fc.Arbitrary<Asked>): fc.Arbitrary<HostileRequest> {
+  return fc
+    .record({
+      what: asked,
+      host,
+      contentType,
+      extra: fc.array(extraHeader, { maxLength: 2 }),
+      chunked: fc.integer({ min: 0, max: 5 }).map((dice) => dice === 0),
+    })
+    .map(({ what, ...asked }) => {
+      const target = what.path + what.search
+      const lines = [`${what.method} ${target} HTTP/1.1`, `Host: ${asked.host}`, 'Connection: close']
+      for (const [name, value] of what.headers ?? asked.extra) lines.push(`${name}: ${value}`)
+      const { payload } = what
+      if (!payload) return { method: what.method, target, wire: Buffer.from(`${lines.join('\r\n')}\r\n\r\n`) }
+      lines.push(`Content-Type: ${what.contentType ?? asked.contentType}`)
+      if (payload.encoding !== '') lines.push(`Content-Encoding: ${payload.encoding}`)
+      lines.push(asked.chunked ? 'Transfer-Encoding: chunked' : `Content-Length: ${payload.sent.length}`)
+      const framed = asked.chunked
+        ? [
+            payload.sent.length === 0 ? '' : `${payload.sent.length.toString(16)}\r\n`,
+            payload.sent,
+            payload.sent.length === 0 ? '' : '\r\n',
+            '0\r\n\r\n',
+          ]
+        : [payload.sent]
+      const wire = Buffer.concat([
+        Buffer.from(`${lines.join('\r\n')}\r\n\r\n`),
+        ...framed.map((part) => Buffer.from(part)),
+      ])
+      return { method: what.method, target, wire }
+    })
+}
+
+export const hostileRequest = requestsFor(fc.oneof<fc.Arbitrary<Asked>[]>(aim, wild))
 
 const HEAD = 'Host: localhost\r\nContent-Type: application/json\r\n'
 

@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { after } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { hangUp } from './acceptance/http.ts'
@@ -24,6 +24,10 @@ export interface Server {
   lastError(): string
   /** The server has ended, by itself or by `kill`. */
   readonly ended: boolean
+  /** Every file below a directory that its project, its home and its temporary directory lie deep in; relative paths. */
+  files(): string[]
+  /** How many files and sockets the process holds open now. Linux. */
+  openFiles(): number
   /** Stops it in good order and removes its directory. */
   stop(): Promise<void>
 }
@@ -39,13 +43,17 @@ export async function startServer(
   env: NodeJS.ProcessEnv = {},
 ): Promise<Server> {
   const directory = mkdtempSync(join(tmpdir(), 'hyper-proof-'))
+  const project = join(directory, 'a', 'b', 'c', 'project')
+  const temporary = join(directory, 'tmp')
+  mkdirSync(project, { recursive: true })
+  mkdirSync(temporary)
   let child: ChildProcess
   let announced: Announcement | undefined
 
   async function start(): Promise<void> {
     child = spawn(process.execPath, [...nodeFlags, MAIN, 'up', '--port', '0', '--json', ...flags], {
-      cwd: directory,
-      env: { ...process.env, ...env, HYPER_SANDBOX_HOME: join(directory, 'home') },
+      cwd: project,
+      env: { ...process.env, ...env, HYPER_SANDBOX_HOME: join(directory, 'home'), TMPDIR: temporary },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     announced = await announcement(child)
@@ -79,9 +87,14 @@ export async function startServer(
     kill: () => end('SIGKILL'),
     memoryMb: () => Number(execFileSync('ps', ['-o', 'rss=', '-p', String(child.pid)], { encoding: 'utf8' })) / 1024,
     lastError() {
-      const lines = readFileSync(join(directory, '.hyper-sandbox', 'logs', 'sandbox.log'), 'utf8').split('\n')
+      const lines = readFileSync(join(project, '.hyper-sandbox', 'logs', 'sandbox.log'), 'utf8').split('\n')
       return lines.findLast((line) => line.includes('"err":')) ?? ''
     },
+    files: () =>
+      readdirSync(directory, { recursive: true, withFileTypes: true })
+        .filter((entry) => !entry.isDirectory())
+        .map((entry) => relative(directory, join(entry.parentPath, entry.name))),
+    openFiles: () => readdirSync(`/proc/${child.pid}/fd`).length,
     async stop() {
       await end('SIGTERM')
       rmSync(directory, { recursive: true, force: true })

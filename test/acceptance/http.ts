@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict'
 import * as http from 'node:http'
 import * as https from 'node:https'
-import { connect, isIP } from 'node:net'
+import { connect, isIP, type Socket } from 'node:net'
 import { buffer as readBytes } from 'node:stream/consumers'
 import { connect as connectSecurely } from 'node:tls'
 
@@ -76,17 +76,22 @@ export function send(method: string, url: string, { headers = {}, body, json, ch
   })
 }
 
-/** What a server answers to these bytes until it closes, or stays silent for `quietMs`. */
-export function sendRaw(origin: string, bytes: string | Uint8Array, quietMs = 1_000): Promise<string> {
+/** A connection of one's own; what is written to it waits for it. */
+function dial(origin: string): Socket {
   const { protocol, hostname, port } = new URL(origin)
   const isSecure = protocol === 'https:'
+  const address = { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port || (isSecure ? 443 : 80)) }
+  return isSecure ? connectSecurely(address) : connect(address)
+}
+
+/** What a server answers to these bytes until it closes, or stays silent for `quietMs`. */
+export function sendRaw(origin: string, bytes: string | Uint8Array, quietMs = 1_000): Promise<string> {
   return new Promise((resolve, reject) => {
     let answer = ''
-    const address = { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port || (isSecure ? 443 : 80)) }
-    const socket = isSecure ? connectSecurely(address) : connect(address)
+    const socket = dial(origin)
     socket.setEncoding('latin1')
     socket.setTimeout(quietMs, () => socket.destroy())
-    socket.on(isSecure ? 'secureConnect' : 'connect', () => socket.write(bytes))
+    socket.write(bytes)
     socket.on('data', (chunk) => {
       answer += chunk
     })
@@ -97,8 +102,7 @@ export function sendRaw(origin: string, bytes: string | Uint8Array, quietMs = 1_
 
 /** Says `bytes`, and is gone before anything can be answered. */
 export async function leaveAfter(origin: string, bytes: string | Uint8Array): Promise<void> {
-  const { hostname, port } = new URL(origin)
-  const socket = connect({ host: hostname.replace(/^\[|\]$/g, ''), port: Number(port || 80) })
+  const socket = dial(origin)
   socket.on('error', () => {})
   await new Promise<void>((resolve) => socket.write(bytes, () => resolve()))
   socket.destroy()
