@@ -1,9 +1,8 @@
 /** The cache suite is worth what it catches: adapters broken in one way each, every one of which must make it red. */
-import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { after, test } from 'node:test'
+import { after } from 'node:test'
 import { createSqliteCache } from '../adapters/cache/sqlite.ts'
 import { HyperError } from '../server/error.ts'
 import { decode } from '../server/json-text.ts'
@@ -11,19 +10,17 @@ import { guard } from '../server/port.ts'
 import { type CachePort, cachePort } from '../server/ports/cache.ts'
 import { collect } from '../server/ports/common.ts'
 import { cacheSuite } from './conformance/cache.ts'
+import { assigned, type Case, ignore, type Mutant, proveSuite } from './helpers/mutants.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'hyper-cache-mutants-'))
 after(() => rmSync(root, { recursive: true, force: true }))
 
-interface Mutant {
-  name: string
-  /** What the names begin with of the cases that alone catch it; '': several rules do. */
-  rule: string
+interface BrokenAdapter extends Mutant {
   /** What differs from `real`. */
   breaks(real: CachePort): Partial<CachePort>
 }
 
-const mutants: Mutant[] = [
+const mutants: BrokenAdapter[] = [
   {
     name: 'a store made twice is fine',
     rule: 'stores: making one twice',
@@ -273,9 +270,8 @@ const mutants: Mutant[] = [
   },
 ]
 
-/** Runs the suite's cases that `wanted` accepts; answers the names of those that failed. */
-async function failures(breaks: Mutant['breaks'], wanted: (name: string) => boolean): Promise<string[]> {
-  const cases: { name: string; run: () => Promise<void> }[] = []
+function casesOn(mutant?: BrokenAdapter): Case[] {
+  const cases: Case[] = []
   cacheSuite({
     test: (name, run) => cases.push({ name, run }),
     create: async () => {
@@ -283,7 +279,7 @@ async function failures(breaks: Mutant['breaks'], wanted: (name: string) => bool
       let now = Date.now()
       const open = () => {
         const real = createSqliteCache({ directory, now: () => now })
-        return guard(cachePort, { ...real, ...breaks(real) })
+        return guard(cachePort, { ...real, ...mutant?.breaks(real) })
       }
       return {
         cache: open(),
@@ -294,43 +290,7 @@ async function failures(breaks: Mutant['breaks'], wanted: (name: string) => bool
       }
     },
   })
-  const failed: string[] = []
-  const chosen = cases.filter(({ name }) => wanted(name))
-  await Promise.all(chosen.map(({ name, run }) => run().catch(() => failed.push(name))))
-  return failed
+  return cases
 }
 
-test('the unbroken adapter passes', async () => {
-  assert.deepEqual(
-    await failures(
-      () => ({}),
-      () => true,
-    ),
-    [],
-  )
-})
-
-for (const { name, rule, breaks } of mutants) {
-  test(`caught: ${name}`, async () => {
-    assert.notDeepEqual(await failures(breaks, (title) => title.startsWith(rule)), [])
-  })
-}
-
-for (const { name, rule, breaks } of mutants.filter(({ rule }) => rule !== '')) {
-  test(`survives without the cases of '${rule}': ${name}`, async () => {
-    assert.deepEqual(await failures(breaks, (title) => !title.startsWith(rule)), [])
-  })
-}
-
-function ignore(code: string): (error: unknown) => void {
-  return (error) => {
-    if (!(error instanceof HyperError) || error.code !== code) throw error
-  }
-}
-
-/** Loses a member named `__proto__`, as a careless copy does. */
-function assigned(value: Record<string, unknown>): Record<string, unknown> {
-  const copy: Record<string, unknown> = {}
-  for (const [key, member] of Object.entries(value)) copy[key] = member
-  return copy
-}
+proveSuite(mutants, casesOn)

@@ -1,22 +1,20 @@
 /** The data suite must notice broken adapters: each mutant breaks one promise of the real one and has to turn it red. */
-import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { after, test } from 'node:test'
+import { after } from 'node:test'
 import { createSqliteData } from '../adapters/data/sqlite.ts'
 import { decode } from '../server/json-text.ts'
 import { guard } from '../server/port.ts'
 import { collect, type Page } from '../server/ports/common.ts'
 import { type DataPort, type Document, dataPort } from '../server/ports/data.ts'
 import { dataSuite } from './conformance/data.ts'
+import { type Case, type Mutant, proveSuite } from './helpers/mutants.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'data-mutants-'))
 after(() => rmSync(directory, { recursive: true, force: true }))
 
-interface Mutant {
-  /** The cases that exist because of the promise it breaks, by the beginning of their names. */
-  rule: string[]
+interface BrokenAdapter extends Mutant {
   /** What it does otherwise than `real`. */
   mutate(real: DataPort): Partial<DataPort>
 }
@@ -35,7 +33,7 @@ async function firstOf(page: Promise<Page<Document>>): Promise<Page<Document>> {
   return { items: (await page).items }
 }
 
-const MUTANTS: Record<string, Mutant> = {
+const MUTANTS: Record<string, Omit<BrokenAdapter, 'name'>> = {
   'creates over an existing document': {
     rule: ['create: '],
     mutate: (real) => ({ createDocument: (args) => real.updateDocument(args) }),
@@ -294,40 +292,20 @@ const MUTANTS: Record<string, Mutant> = {
   },
 }
 
-/** The names of the cases a mutant fails, of those that `chosen` lets run. It stops at the first. */
-async function failures(mutate: Mutant['mutate'], chosen: (name: string) => boolean): Promise<string[]> {
-  const cases: { name: string; run: () => Promise<void> }[] = []
+function casesOn(mutant?: BrokenAdapter): Case[] {
+  const cases: Case[] = []
   dataSuite({
     test: (name, run) => cases.push({ name, run }),
     create() {
       const real = createSqliteData({ directory })
-      return guard<DataPort>(dataPort, { ...real, ...mutate(real) })
+      return guard<DataPort>(dataPort, { ...real, ...mutant?.mutate(real) })
     },
   })
-  for (const { name, run } of cases.filter(({ name }) => chosen(name))) {
-    try {
-      await run()
-    } catch {
-      return [name]
-    }
-  }
-  return []
+  return cases
 }
 
-for (const [what, { rule, mutate }] of Object.entries(MUTANTS)) {
-  test(`an adapter that ${what} fails the cases on that rule`, async () => {
-    const [failed] = await failures(mutate, (name) => rule.some((start) => name.startsWith(start)))
-    assert.ok(failed, 'the mutant survived')
-  })
-}
-
-// Shows that each rule is held by its cases alone. All mutants take a minute: a sample does for every day.
-const sample = ['merges instead of replacing', 'takes limit 0 of a list for nothing', 'stores _update']
-const survivors = Number(process.env.HYPER_TEST_SCALE ?? 1) >= 10 ? Object.keys(MUTANTS) : sample
-
-for (const what of survivors) {
-  test(`without the cases on its rule an adapter that ${what} passes`, async () => {
-    const { rule, mutate } = MUTANTS[what] as Mutant
-    assert.deepEqual(await failures(mutate, (name) => !rule.some((start) => name.startsWith(start))), [])
-  })
-}
+proveSuite(
+  Object.entries(MUTANTS).map(([name, mutant]) => ({ name, ...mutant })),
+  casesOn,
+  1,
+)

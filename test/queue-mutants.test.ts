@@ -1,9 +1,8 @@
 /** The queue suite is worth what it catches: adapters broken in one way each, every one of which must make it red. */
-import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { after, test } from 'node:test'
+import { after } from 'node:test'
 import { createSqliteQueue } from '../adapters/queue/sqlite.ts'
 import { HyperError } from '../server/error.ts'
 import { decode } from '../server/json-text.ts'
@@ -11,14 +10,12 @@ import { guard } from '../server/port.ts'
 import { collect } from '../server/ports/common.ts'
 import { type QueueJob, type QueuePort, queuePort } from '../server/ports/queue.ts'
 import { type QueueTuning, queueSuite } from './conformance/queue.ts'
+import { assigned, type Case, ignore, type Mutant, proveSuite } from './helpers/mutants.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'hyper-queue-mutants-'))
 after(() => rmSync(root, { recursive: true, force: true }))
 
-interface Mutant {
-  name: string
-  /** What the names begin with of the cases that alone catch it; '': several rules do. */
-  rule: string
+interface BrokenAdapter extends Mutant {
   /** What differs from `real`. */
   breaks?(real: QueuePort): Partial<QueuePort>
   /** What differs from how the case sets the adapter up, or from how it is set up again after a close. */
@@ -26,7 +23,7 @@ interface Mutant {
   retunes?: Partial<QueueTuning>
 }
 
-const mutants: Mutant[] = [
+const mutants: BrokenAdapter[] = [
   {
     name: 'a queue made twice is fine',
     rule: 'queues: ',
@@ -250,17 +247,11 @@ const mutants: Mutant[] = [
   },
 ]
 
-interface Run {
-  mutant?: Mutant
-  wanted: (name: string) => boolean
-  patienceMs?: number
-}
-
-/** Runs the suite's cases that `wanted` accepts; answers the names of those that failed. */
-async function failures({ mutant, wanted, patienceMs }: Run): Promise<string[]> {
-  const cases: { name: string; run: () => Promise<void> }[] = []
+/** Cases that shall fail are not given long to succeed. */
+function casesOn(mutant: BrokenAdapter | undefined, expected: 'green' | 'red'): Case[] {
+  const cases: Case[] = []
   queueSuite({
-    ...(patienceMs === undefined ? {} : { patienceMs }),
+    ...(expected === 'red' ? { patienceMs: 1_000 } : {}),
     test: (name, run) => cases.push({ name, run }),
     create: async (tuning) => {
       const directory = mkdtempSync(join(root, 'case-'))
@@ -271,37 +262,10 @@ async function failures({ mutant, wanted, patienceMs }: Run): Promise<string[]> 
       return { queue: open(mutant?.tunes), reopen: async () => open(mutant?.retunes ?? mutant?.tunes) }
     },
   })
-  const failed: string[] = []
-  const chosen = cases.filter(({ name }) => wanted(name))
-  await Promise.all(chosen.map(({ name, run }) => run().catch(() => failed.push(name))))
-  return failed
+  return cases
 }
 
-test('the unbroken adapter passes', async () => {
-  assert.deepEqual(await failures({ wanted: () => true }), [])
-})
-
-for (const mutant of mutants) {
-  const { name, rule } = mutant
-  test(`caught: ${name}`, async () => {
-    const wanted = (title: string) => title.startsWith(rule)
-    assert.notDeepEqual(await failures({ mutant, wanted, patienceMs: 1_000 }), [])
-  })
-}
-
-for (const mutant of mutants.filter(({ rule }) => rule !== '')) {
-  const { name, rule } = mutant
-  test(`survives without the cases of '${rule}': ${name}`, async () => {
-    const wanted = (title: string) => !title.startsWith(rule)
-    assert.deepEqual(await failures({ mutant, wanted }), [])
-  })
-}
-
-function ignore(code: string): (error: unknown) => void {
-  return (error) => {
-    if (!(error instanceof HyperError) || error.code !== code) throw error
-  }
-}
+proveSuite(mutants, casesOn)
 
 /** The job, READY or failed. @throws JOB_NOT_FOUND */
 async function found(real: QueuePort, { name, id }: { name: string; id: string }): Promise<QueueJob> {
@@ -319,11 +283,4 @@ async function changed(
   change: (job: QueueJob) => QueueJob,
 ): ReturnType<QueuePort['get']> {
   return { items: (await collect(await real.get(args))).map((job) => change(decode(job))) }
-}
-
-/** Loses a member named `__proto__`, as a careless copy does. */
-function assigned(value: Record<string, unknown>): Record<string, unknown> {
-  const copy: Record<string, unknown> = {}
-  for (const [key, member] of Object.entries(value)) copy[key] = member
-  return copy
 }

@@ -1,11 +1,9 @@
 /** The search suite is worth what it catches: adapters broken in one way each, every one of which must make it red. */
-import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { after, test } from 'node:test'
+import { after } from 'node:test'
 import { createSqliteSearch } from '../adapters/search/sqlite.ts'
-import { HyperError } from '../server/error.ts'
 import { decode } from '../server/json-text.ts'
 import { guard } from '../server/port.ts'
 import { collect } from '../server/ports/common.ts'
@@ -17,14 +15,12 @@ import {
   searchPort,
 } from '../server/ports/search.ts'
 import { searchSuite } from './conformance/search.ts'
+import { type Case, ignore, type Mutant, proveSuite } from './helpers/mutants.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'hyper-search-mutants-'))
 after(() => rmSync(root, { recursive: true, force: true }))
 
-interface Mutant {
-  name: string
-  /** What the names begin with of the cases that alone catch it; '': several rules do. */
-  rule: string
+interface BrokenAdapter extends Mutant {
   /** What differs from `real`. */
   breaks(real: SearchPort): Partial<SearchPort>
 }
@@ -34,7 +30,7 @@ function ofQuery(
   name: string,
   rule: string,
   change: { q?: (q: SearchQuery) => SearchQuery; matches?: (matches: Match[], q: SearchQuery) => Match[] },
-): Mutant {
+): BrokenAdapter {
   return {
     name,
     rule,
@@ -48,7 +44,7 @@ function ofQuery(
   }
 }
 
-const mutants: Mutant[] = [
+const mutants: BrokenAdapter[] = [
   {
     name: 'an index made twice is fine',
     rule: 'indexes: making one twice',
@@ -332,50 +328,20 @@ const mutants: Mutant[] = [
   },
 ]
 
-/** Runs the suite's cases that `wanted` accepts; answers the names of those that failed. */
-async function failures(breaks: Mutant['breaks'], wanted: (name: string) => boolean): Promise<string[]> {
-  const cases: { name: string; run: () => Promise<void> }[] = []
+function casesOn(mutant?: BrokenAdapter): Case[] {
+  const cases: Case[] = []
   searchSuite({
     test: (name, run) => cases.push({ name, run }),
     create: async () => {
       const directory = mkdtempSync(join(root, 'case-'))
       const open = () => {
         const real = createSqliteSearch({ directory })
-        return guard(searchPort, { ...real, ...breaks(real) })
+        return guard(searchPort, { ...real, ...mutant?.breaks(real) })
       }
       return { search: open(), reopen: async () => open() }
     },
   })
-  const failed: string[] = []
-  const chosen = cases.filter(({ name }) => wanted(name))
-  await Promise.all(chosen.map(({ name, run }) => run().catch(() => failed.push(name))))
-  return failed
+  return cases
 }
 
-test('the unbroken adapter passes', async () => {
-  assert.deepEqual(
-    await failures(
-      () => ({}),
-      () => true,
-    ),
-    [],
-  )
-})
-
-for (const { name, rule, breaks } of mutants) {
-  test(`caught: ${name}`, async () => {
-    assert.notDeepEqual(await failures(breaks, (title) => title.startsWith(rule)), [])
-  })
-}
-
-for (const { name, rule, breaks } of mutants.filter(({ rule }) => rule !== '')) {
-  test(`survives without the cases of '${rule}': ${name}`, async () => {
-    assert.deepEqual(await failures(breaks, (title) => !title.startsWith(rule)), [])
-  })
-}
-
-function ignore(code: string): (error: unknown) => void {
-  return (error) => {
-    if (!(error instanceof HyperError) || error.code !== code) throw error
-  }
-}
+proveSuite(mutants, casesOn)

@@ -8,7 +8,10 @@ const self = import.meta.filename
 const files = readdirSync(import.meta.dirname)
   .map((name) => join(import.meta.dirname, name))
   .filter(
-    (file) => file.endsWith('.ts') && file !== self && readFileSync(file, 'utf8').includes('env.HYPER_TEST_SCALE'),
+    (file) =>
+      file.endsWith('.ts') &&
+      file !== self &&
+      /env\.HYPER_TEST_SCALE|helpers\/mutants/.test(readFileSync(file, 'utf8')),
   )
 
 const reporter = pathToFileURL(join(import.meta.dirname, 'reporter.ts'))

@@ -1,11 +1,10 @@
 /** The storage suite is worth what it catches: adapters broken in one way each, every one of which must make it red. */
-import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
-import { after, describe, test } from 'node:test'
+import { after } from 'node:test'
 import { createSqliteStorage } from '../adapters/storage/sqlite.ts'
 import { HyperError } from '../server/error.ts'
 import { decode } from '../server/json-text.ts'
@@ -13,20 +12,18 @@ import { guard } from '../server/port.ts'
 import { collect } from '../server/ports/common.ts'
 import { type ObjectInfo, type StoragePort, type StoredObject, storagePort } from '../server/ports/storage.ts'
 import { storageSuite } from './conformance/storage.ts'
+import { type Case, ignore, type Mutant, proveSuite } from './helpers/mutants.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'hyper-storage-mutants-'))
 after(() => rmSync(root, { recursive: true, force: true }))
 
-interface Mutant {
-  name: string
-  /** What the names begin with of the cases that alone catch it; '': several rules do. */
-  rule: string
+interface BrokenAdapter extends Mutant {
   /** What differs from `real`. */
   breaks(real: StoragePort): Partial<StoragePort>
 }
 
 /** Reads with `change` between the adapter and the reader. */
-function reading(change: (stored: StoredObject) => StoredObject['read']): Mutant['breaks'] {
+function reading(change: (stored: StoredObject) => StoredObject['read']): BrokenAdapter['breaks'] {
   return (real) => ({
     getObject: async (args) => {
       const stored = await real.getObject(args)
@@ -38,7 +35,7 @@ function reading(change: (stored: StoredObject) => StoredObject['read']): Mutant
 /** Lists with `change` made to all that there is. */
 function listing(
   change: (all: ObjectInfo[], args: { prefix?: string | undefined; startAfter?: string | undefined }) => ObjectInfo[],
-): Mutant['breaks'] {
+): BrokenAdapter['breaks'] {
   return (real) => ({
     listObjects: async (args) => ({
       items: change((await collect(await real.listObjects({ bucket: args.bucket }))).map(decode), args),
@@ -47,11 +44,11 @@ function listing(
 }
 
 /** Puts what `change` makes of a body. */
-function receiving(change: (body: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array>): Mutant['breaks'] {
+function receiving(change: (body: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array>): BrokenAdapter['breaks'] {
   return (real) => ({ putObject: (args) => real.putObject({ ...args, body: change(args.body) }) })
 }
 
-const mutants: Mutant[] = [
+const mutants: BrokenAdapter[] = [
   {
     name: 'a bucket made twice is fine',
     rule: 'buckets: making one twice',
@@ -471,12 +468,7 @@ const mutants: Mutant[] = [
   },
 ]
 
-interface Case {
-  name: string
-  run: () => Promise<void>
-}
-
-function casesOn(breaks: Mutant['breaks']): Case[] {
+function casesOn(mutant?: BrokenAdapter): Case[] {
   const cases: Case[] = []
   storageSuite({
     test: (name, run) => cases.push({ name, run }),
@@ -484,7 +476,7 @@ function casesOn(breaks: Mutant['breaks']): Case[] {
       const directory = mkdtempSync(join(root, 'case-'))
       const open = () => {
         const real = createSqliteStorage({ directory })
-        return guard(storagePort, { ...real, ...breaks(real) })
+        return guard(storagePort, { ...real, ...mutant?.breaks(real) })
       }
       return { storage: open(), reopen: async () => open() }
     },
@@ -492,43 +484,7 @@ function casesOn(breaks: Mutant['breaks']): Case[] {
   return cases
 }
 
-/** The names of those that fail. */
-async function failures(cases: Case[]): Promise<string[]> {
-  const failed: string[] = []
-  await Promise.all(cases.map(({ name, run }) => run().catch(() => failed.push(name))))
-  return failed
-}
-
-/** Whether one of them fails; those after it are not run. */
-async function anyFails(cases: Case[]): Promise<boolean> {
-  for (const one of cases) if ((await failures([one])).length > 0) return true
-  return false
-}
-
-// Most of their time they wait for the disk.
-describe('the storage suite', { concurrency: 8 }, () => {
-  test('the unbroken adapter passes', async () => {
-    assert.deepEqual(await failures(casesOn(() => ({}))), [])
-  })
-
-  for (const { name, rule, breaks } of mutants) {
-    test(`caught: ${name}`, async () => {
-      assert.ok(await anyFails(casesOn(breaks).filter((one) => one.name.startsWith(rule))))
-    })
-  }
-
-  for (const { name, rule, breaks } of mutants.filter(({ rule }) => rule !== '')) {
-    test(`survives without the cases of '${rule}': ${name}`, async () => {
-      assert.deepEqual(await failures(casesOn(breaks).filter((one) => !one.name.startsWith(rule))), [])
-    })
-  }
-})
-
-function ignore(code: string): (error: unknown) => undefined {
-  return (error) => {
-    if (!(error instanceof HyperError) || error.code !== code) throw error
-  }
-}
+proveSuite(mutants, casesOn)
 
 async function* asChunks(bytes: AsyncIterable<Uint8Array> | Uint8Array): AsyncIterable<Uint8Array> {
   if (bytes instanceof Uint8Array) yield bytes

@@ -475,13 +475,14 @@ export function queueSuite({ test, create, patienceMs = 10_000 }: QueueSuiteOpti
 
   rule(
     'failure: a target that takes too long is one',
-    { timeoutMs: 100, attempts: 2, answer: never },
+    { timeoutMs: 300, attempts: 2, answer: never },
     async (fixture) => {
       const { target, post, jobs, settled } = fixture
       await post({})
       await settled()
-      assert.match((await jobs('ERROR'))[0]?.error ?? '', /not answer within 0\.1 s/)
-      await until(() => target.deliveries.filter(({ wasCutOff }) => wasCutOff).length === 2)
+      assert.match((await jobs('ERROR'))[0]?.error ?? '', /not answer within 0\.3 s/)
+      // On a busy machine the first may be given up before it arrives.
+      await until(() => target.deliveries.length > 0 && target.deliveries.every(({ wasCutOff }) => wasCutOff))
     },
   )
 
@@ -639,7 +640,8 @@ export function queueSuite({ test, create, patienceMs = 10_000 }: QueueSuiteOpti
       await until(() => target.deliveries.length === 3)
       assert.deepEqual(await queue.empty({ name: 'full' }), { count: 6 })
       assert.deepEqual([...(await jobs('READY', 'full')), ...(await jobs('ERROR', 'full'))], [])
-      await until(() => target.deliveries.filter(({ wasCutOff }) => wasCutOff).length === 2)
+      // On a busy machine the first may be given up before it arrives.
+      await until(() => target.deliveries.length > 0 && target.deliveries.every(({ wasCutOff }) => wasCutOff))
       await post({ works: true }, 'full')
       await settled('full')
       assert.equal(bodies(target).at(-1), '{"works":true}')
