@@ -186,13 +186,13 @@ test('a bucket that was being emptied at the end is emptied at the next start', 
   )
   await disk.reopen()
   await disk.storage.close()
-  assert.deepEqual(rows(disk), { objects: 1, buckets: 1 })
+  assert.deepEqual(rows(disk), { objects: 1, contents: 0, buckets: 1 })
 })
 
-function rows({ directory }: Disk): { objects: number; buckets: number } {
+function rows({ directory }: Disk): { objects: number; contents: number; buckets: number } {
   using db = new DatabaseSync(join(directory, 'storage.db'), { readOnly: true })
   const count = (table: string) => Number(db.prepare(`SELECT count(*) AS n FROM ${table}`).get()?.n)
-  return { objects: count('objects'), buckets: count('buckets') }
+  return { objects: count('objects'), contents: count('contents'), buckets: count('buckets') }
 }
 
 test('a start removes what a crash left, and nothing else', async () => {
@@ -274,6 +274,19 @@ function newest(disk: Disk): string {
   const [path = ''] = paths.sort((a, b) => statSync(b).mtimeMs - statSync(a).mtimeMs)
   return path
 }
+
+test('an object whose row has lost its bytes is unavailable, never empty', async () => {
+  await using disk = await Disk.make()
+  await disk.put('k', Buffer.from('text'))
+  await disk.storage.close()
+  const db = new DatabaseSync(join(disk.directory, 'storage.db'))
+  db.exec('DELETE FROM contents')
+  db.close()
+  await disk.reopen()
+  await unavailable(disk.get('k'), disk.directory)
+  await disk.put('k', Buffer.from('again'))
+  assert.equal(String(await disk.get('k')), 'again')
+})
 
 test('where no file can be made, large uploads are unavailable and the rest goes on', async () => {
   await using disk = await Disk.make()

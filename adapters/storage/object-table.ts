@@ -6,16 +6,17 @@ import { asStoreError } from '../shared/sqlite.ts'
 export const LAYOUT_VERSION = 1
 
 /**
- * A bucket without a name was removed or emptied: its objects go bit by bit, and it goes with the last of them. `content`
- * is the last column, so that the others are read without it.
+ * A bucket without a name was removed or emptied: its objects go bit by bit, and it goes with the last of them. Bytes have a
+ * table of their own, so that objects lie close together in the order of their keys, as they are listed.
  */
 export const LAYOUT = `
   CREATE TABLE buckets (number INTEGER PRIMARY KEY, name TEXT UNIQUE);
   CREATE TABLE objects (
     bucket INTEGER NOT NULL, key TEXT NOT NULL, size INTEGER NOT NULL, media_type TEXT, etag TEXT NOT NULL,
-    modified INTEGER NOT NULL, file TEXT, content BLOB,
-    UNIQUE (bucket, key));
-  CREATE INDEX object_files ON objects (file) WHERE file IS NOT NULL`
+    modified INTEGER NOT NULL, file TEXT, content INTEGER,
+    PRIMARY KEY (bucket, key)) WITHOUT ROWID;
+  CREATE INDEX object_files ON objects (file) WHERE file IS NOT NULL;
+  CREATE TABLE contents (number INTEGER PRIMARY KEY, bytes BLOB NOT NULL)`
 
 /** `content` or `file` is null: the bytes, or the name of the file that has them. */
 export interface ObjectRow extends ObjectInfo {
@@ -23,7 +24,11 @@ export interface ObjectRow extends ObjectInfo {
   file: string | null
 }
 
-type FileRow = { file: string | null } | undefined
+/** Where the bytes of an object are. */
+interface Place {
+  file: string | null
+  content: number | bigint | null
+}
 
 export class ObjectTable {
   readonly #statements: ReturnType<typeof prepare>
@@ -36,16 +41,18 @@ export class ObjectTable {
     return reading(() => this.#statements.get.get(bucket, key)) as ObjectRow | undefined
   }
 
-  /** Answers the file of the object that was there, if it had one. */
+  /** Answers the file of the object that was there, if it had one. Only inside a write job, as all that changes rows. */
   put(bucket: number, { object, size, mediaType, etag, modified, file, content }: ObjectRow): string | undefined {
-    const replaced = this.#statements.fileOf.get(bucket, object) as FileRow
-    this.#statements.put.run(bucket, object, size, mediaType ?? null, etag, modified, file, content)
-    return replaced?.file ?? undefined
+    const old = this.#statements.place.get(bucket, object) as Place | undefined
+    const number = this.#putContent(old?.content ?? null, content)
+    this.#statements.put.run(bucket, object, size, mediaType ?? null, etag, modified, file, number)
+    return old?.file ?? undefined
   }
 
-  /** Answers the file of what went, absent when there was nothing. */
-  remove(bucket: number, key: string): FileRow {
-    return this.#statements.remove.get(bucket, key) as FileRow
+  /** Answers whether there was one, and its file if it had one. */
+  remove(bucket: number, key: string): { file: string | undefined } | undefined {
+    const removed = this.#statements.remove.get(bucket, key) as Place | undefined
+    return removed && { file: this.#removeContent(removed) }
   }
 
   count(bucket: number): number {
@@ -64,8 +71,8 @@ export class ObjectTable {
 
   /** Removes up to `limit` objects; answers how many went, and their files. */
   removeSome(bucket: number, limit: number): { count: number; files: string[] } {
-    const rows = this.#statements.removeSome.all(bucket, limit) as { file: string | null }[]
-    return { count: rows.length, files: rows.flatMap(({ file }) => file ?? []) }
+    const removed = this.#statements.removeSome.all(bucket, bucket, limit) as unknown as Place[]
+    return { count: removed.length, files: removed.flatMap((place) => this.#removeContent(place) ?? []) }
   }
 
   /** The names of files that begin with `start`, which is of hexadecimal digits. */
@@ -73,27 +80,46 @@ export class ObjectTable {
     const rows = this.#statements.filesNamed.all(start, `${start}g`) as { file: string }[]
     return new Set(rows.map(({ file }) => file))
   }
+
+  /** Bytes in the place of others cost a sixth of bytes in a new one. */
+  #putContent(old: Place['content'], bytes: Uint8Array | null): Place['content'] {
+    if (old !== null && bytes && this.#statements.replaceContent.run(bytes, old).changes > 0) return old
+    if (old !== null) this.#statements.removeContent.run(old)
+    return bytes && this.#statements.addContent.run(bytes).lastInsertRowid
+  }
+
+  #removeContent({ file, content }: Place): string | undefined {
+    if (content !== null) this.#statements.removeContent.run(content)
+    return file ?? undefined
+  }
 }
 
 // A bare parameter after LIMIT makes SQLite plan for its value: it would prepare the statement anew for each one.
 function prepare(db: DatabaseSync) {
   const info = 'key AS object, size, media_type AS mediaType, etag, modified'
   return {
-    get: db.prepare(`SELECT ${info}, file, content FROM objects WHERE bucket = ? AND key = ?`),
-    fileOf: db.prepare('SELECT file FROM objects WHERE bucket = ? AND key = ?'),
+    get: db.prepare(
+      `SELECT ${info}, file, bytes AS content FROM objects LEFT JOIN contents ON number = objects.content
+       WHERE bucket = ? AND key = ?`,
+    ),
+    place: db.prepare('SELECT file, content FROM objects WHERE bucket = ? AND key = ?'),
+    addContent: db.prepare('INSERT INTO contents (bytes) VALUES (?)'),
+    replaceContent: db.prepare('UPDATE contents SET bytes = ? WHERE number = ?'),
+    removeContent: db.prepare('DELETE FROM contents WHERE number = ?'),
     put: db.prepare(
       `INSERT INTO objects (bucket, key, size, media_type, etag, modified, file, content) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
        ON CONFLICT (bucket, key) DO UPDATE SET size = excluded.size, media_type = excluded.media_type,
          etag = excluded.etag, modified = excluded.modified, file = excluded.file, content = excluded.content`,
     ),
-    remove: db.prepare('DELETE FROM objects WHERE bucket = ? AND key = ? RETURNING file'),
+    remove: db.prepare('DELETE FROM objects WHERE bucket = ? AND key = ? RETURNING file, content'),
     count: db.prepare('SELECT count(*) AS count FROM objects WHERE bucket = ?'),
     page: db.prepare(
       `SELECT ${info} FROM objects WHERE bucket = ? AND key >= CAST(? AS TEXT) AND key < CAST(? AS TEXT)
        ORDER BY key LIMIT ? + 0`,
     ),
     removeSome: db.prepare(
-      `DELETE FROM objects WHERE rowid IN (SELECT rowid FROM objects WHERE bucket = ? LIMIT ? + 0) RETURNING file`,
+      `DELETE FROM objects WHERE bucket = ? AND key IN (SELECT key FROM objects WHERE bucket = ? LIMIT ? + 0)
+       RETURNING file, content`,
     ),
     filesNamed: db.prepare('SELECT file FROM objects WHERE file >= ? AND file < ?'),
   }

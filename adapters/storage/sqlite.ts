@@ -58,7 +58,10 @@ export function createSqliteStorage({ directory }: SqliteStorageOptions): Storag
   }
 
   async function read({ file, content, size }: ObjectRow, range: ByteRange): Promise<Uint8Array | Readable> {
-    if (file === null) return (content ?? new Uint8Array(0)).subarray(range.start, range.end + 1)
+    if (file === null) {
+      if (content?.length !== size) throw new HyperError('BACKEND_UNAVAILABLE', 'the stored object is damaged')
+      return content.subarray(range.start, range.end + 1)
+    }
     const { table, files } = opened()
     const handle = await files.read(file)
     if (handle) return readRange(handle, size, range)
@@ -152,7 +155,7 @@ export function createSqliteStorage({ directory }: SqliteStorageOptions): Storag
       const { sqlite, buckets, table, files } = opened()
       const removed = await sqlite.write(() => table.remove(buckets.numberOf(bucket), object))
       if (!removed) throw objectNotFound()
-      if (removed.file !== null) files.retire(removed.file)
+      if (removed.file !== undefined) files.retire(removed.file)
     },
 
     async listObjects({ bucket, prefix = '', startAfter = '' }) {

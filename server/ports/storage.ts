@@ -46,7 +46,8 @@ export interface StoragePort extends PortLifecycle {
   /** Removes every object, keeps the bucket. Answers how many objects went. */
   emptyBucket(args: { bucket: string }): Promise<{ count: number }>
   /**
-   * Stores all of `body`, replacing what was there. When `body` throws, so does this, and nothing has changed.
+   * Stores all of `body`, replacing what was there. When `body` throws, so does this, and nothing has changed. Its chunks are
+   * the adapter's from then on; when storing fails it is not read to its end, but returned.
    * @param args.onlyIf is shown what the key holds at the moment of replacing, undefined for nothing, and throws to refuse
    */
   putObject(args: {
