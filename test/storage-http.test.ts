@@ -1,16 +1,18 @@
 /** Objects over HTTP where it takes sockets, bulk or time to tell; the plain rules are acceptance cases. */
 import assert from 'node:assert/strict'
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtemp, readdir, readlink, rm } from 'node:fs/promises'
-import { get, type IncomingMessage } from 'node:http'
+import { get, type IncomingMessage, request } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Readable } from 'node:stream'
 import { after, before, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createSandbox, type Sandbox } from '../cli/sandbox.ts'
 import { send, sendRaw } from './acceptance/http.ts'
+import { startServer } from './server-process.ts'
 
 const KIB = 1024
 const BOUNDARY = 'frontier'
@@ -60,6 +62,12 @@ function form(...parts: Part[]): Buffer {
     '\r\n',
   ])
   return Buffer.concat([...pieces, `--${BOUNDARY}--\r\n`].map((piece) => Buffer.from(piece)))
+}
+
+/** What stands before and after the file's bytes. */
+function formAround(filename: string): [string, string] {
+  const [start = '', end = ''] = form(file('|', filename)).toString().split('|')
+  return [start, end]
 }
 
 const file = (content: string | Uint8Array, filename = 'a.txt'): Part => ({ name: 'file', filename, content })
@@ -370,6 +378,51 @@ test('a client that leaves during a download frees the file', { skip: process.pl
   await eventually(open, 0)
   process.off('warning', note)
   assert.deepEqual(warnings, [])
+})
+
+test('100 MB up, by form and down, also to a slow reader, take little memory', async () => {
+  const MB = 100
+  const server = await startServer(['--storage'])
+  try {
+    const bucket = `${server.url}/storage/test`
+    await send('GET', bucket)
+    const before = server.memoryMb()
+    let peak = before
+    const sampling = setInterval(() => {
+      peak = Math.max(peak, server.memoryMb())
+    }, 20)
+    const chunk = randomBytes(KIB * KIB)
+    const expected = createHash('sha256')
+    for (let n = 0; n < MB; n++) expected.update(chunk)
+    const digest = expected.digest('hex')
+    const [start, end] = formAround('large.bin')
+
+    for (const [url, type, head, tail] of [
+      [`${bucket}/raw.bin`, 'a/b', '', ''],
+      [bucket, FORM_TYPE['content-type'], start, end],
+    ] as const) {
+      const outgoing = request(url, {
+        method: 'POST',
+        headers: { 'content-type': type, 'content-length': head.length + MB * chunk.length + tail.length },
+      })
+      const answered = once(outgoing, 'response')
+      const source = Readable.from([head, ...Array<Buffer>(MB).fill(chunk), tail].filter((piece) => piece.length > 0))
+      source.pipe(outgoing)
+      const [response] = (await answered) as [IncomingMessage]
+      assert.equal(response.resume().statusCode, 201)
+    }
+    for (const name of ['raw.bin', 'large.bin']) {
+      const [response] = (await once(get(`${bucket}/${name}`), 'response')) as [IncomingMessage]
+      const hash = createHash('sha256')
+      await sleep(500) // nothing is read, so nothing may pile up
+      for await (const part of response as AsyncIterable<Buffer>) hash.update(part)
+      assert.equal(hash.digest('hex'), digest)
+    }
+    clearInterval(sampling)
+    assert.ok(peak - before < 80, `${before.toFixed(0)} MB grew to ${peak.toFixed(0)}`)
+  } finally {
+    await server.stop()
+  }
 })
 
 test('a path that cannot be decoded or a header that cannot be sent back harms nothing', async () => {
