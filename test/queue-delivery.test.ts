@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createHyperVerify } from 'hyper-connect'
-import { createSender, signature } from '../adapters/queue/delivery.ts'
+import { createSender, signature, targetOf } from '../adapters/queue/delivery.ts'
 import { jobsIn, layoutOf } from '../adapters/queue/jobs.ts'
 import { createSqliteQueue, type SqliteQueueOptions } from '../adapters/queue/sqlite.ts'
 import { createWorkers } from '../adapters/queue/workers.ts'
@@ -294,7 +294,7 @@ test('when an outcome cannot be stored, the store is asked again, not the target
     {
       jobs,
       now: Date.now,
-      send: (text, signal) => sender.send({ target: new URL(target.url), secret: undefined, text, signal }),
+      send: (text, signal) => sender.send({ target: targetOf(target.url), secret: undefined, text, signal }),
       write: async (job) => {
         if (refusals-- > 0) throw new Error('the disk is full')
         return file.write(job)
