@@ -248,6 +248,18 @@ test('an https target that speaks no TLS is not delivered to', async () => {
   assert.deepEqual(target.deliveries, [])
 })
 
+test('a target’s path, query, user and address of either family are kept', async () => {
+  await using target = await startTarget()
+  for (const host of ['127.0.0.1', '[::ffff:127.0.0.1]', 'localhost']) {
+    await using opened = openQueue()
+    const url = target.url.replace('127.0.0.1', `ada:p%40ss@${host}`)
+    assert.equal(await opened.outcome(`${url}%20/x?y=1&y=2#part`), undefined)
+    const { path, headers } = target.deliveries.at(-1) as Delivery
+    assert.equal(path, '/work%20/x?y=1&y=2')
+    assert.equal(headers.authorization, `Basic ${Buffer.from('ada:p@ss').toString('base64')}`)
+  }
+})
+
 test('a failed job is forgotten after seven days', async () => {
   await using target = await startTarget((response) => response.writeHead(500).end())
   const first = openQueue()

@@ -153,6 +153,11 @@ export function createSqliteQueue({
       for (const { workers } of queues.values()) workers.start()
     },
 
+    async stop() {
+      isStarted = false
+      for (const { workers } of queues.values()) workers.stop()
+    },
+
     async create({ name, target, secret }) {
       const { db } = opened()
       const kept = secret === '' ? undefined : secret
