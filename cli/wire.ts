@@ -158,7 +158,9 @@ export async function startSandbox(config: SandboxConfig, options: StartOptions)
       instance,
       services,
       close() {
-        closing ??= stopListening().finally(() => closeServices(services))
+        closing ??= (async () => {
+          await Promise.all([services.queue?.stop({}), stopListening()]).finally(() => closeServices(services))
+        })()
         return closing
       },
     }

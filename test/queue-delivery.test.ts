@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createHyperVerify } from 'hyper-connect'
-import { createSender, signature } from '../adapters/queue/delivery.ts'
+import { createSender, signature, targetOf } from '../adapters/queue/delivery.ts'
 import { jobsIn, layoutOf } from '../adapters/queue/jobs.ts'
 import { createSqliteQueue, type SqliteQueueOptions } from '../adapters/queue/sqlite.ts'
 import { createWorkers } from '../adapters/queue/workers.ts'
@@ -248,6 +248,18 @@ test('an https target that speaks no TLS is not delivered to', async () => {
   assert.deepEqual(target.deliveries, [])
 })
 
+test('a target’s path, query, user and address of either family are kept', async () => {
+  await using target = await startTarget()
+  for (const host of ['127.0.0.1', '[::ffff:127.0.0.1]', 'localhost']) {
+    await using opened = openQueue()
+    const url = target.url.replace('127.0.0.1', `ada:p%40ss@${host}`)
+    assert.equal(await opened.outcome(`${url}%20/x?y=1&y=2#part`), undefined)
+    const { path, headers } = target.deliveries.at(-1) as Delivery
+    assert.equal(path, '/work%20/x?y=1&y=2')
+    assert.equal(headers.authorization, `Basic ${Buffer.from('ada:p@ss').toString('base64')}`)
+  }
+})
+
 test('a failed job is forgotten after seven days', async () => {
   await using target = await startTarget((response) => response.writeHead(500).end())
   const first = openQueue()
@@ -294,7 +306,7 @@ test('when an outcome cannot be stored, the store is asked again, not the target
     {
       jobs,
       now: Date.now,
-      send: (text, signal) => sender.send({ target: new URL(target.url), secret: undefined, text, signal }),
+      send: (text, signal) => sender.send({ target: targetOf(target.url), secret: undefined, text, signal }),
       write: async (job) => {
         if (refusals-- > 0) throw new Error('the disk is full')
         return file.write(job)

@@ -1,7 +1,8 @@
 /** Sends jobs to their targets: one POST each, as hyper's workers receive it (hyper-api §8.3). */
 import { createHmac } from 'node:crypto'
-import { Agent, type ClientRequest, type IncomingMessage, request, STATUS_CODES } from 'node:http'
+import { Agent, type ClientRequest, type IncomingMessage, type RequestOptions, request, STATUS_CODES } from 'node:http'
 import type { LookupFunction } from 'node:net'
+import { urlToHttpOptions } from 'node:url'
 
 /** Of an answer that refuses a job, so much is kept as the reason. */
 const REASON_BYTES = 2_048
@@ -11,8 +12,14 @@ const ANSWER_MS = 1_000
 /** A connection that nothing was sent on for so long is closed. */
 const IDLE_MS = 4_000
 
+/** An address, read once for all its jobs. */
+export interface Target {
+  isSecure: boolean
+  options: RequestOptions
+}
+
 export interface Job {
-  target: URL
+  target: Target
   secret: string | undefined
   /** JSON text. */
   text: string
@@ -39,17 +46,16 @@ export function createSender({ timeoutMs, now }: { timeoutMs: number; now: () =>
   }
 
   async function attempt({ target, secret, text, signal }: Job): Promise<IncomingMessage> {
-    if (target.protocol === 'https:') secure ??= secureTransport()
-    const transport = target.protocol === 'https:' ? await secure : undefined
+    if (target.isSecure) secure ??= secureTransport()
+    const transport = target.isSecure ? await secure : undefined
     return new Promise((resolve, reject) => {
-      const sending: ClientRequest = (transport?.request ?? request)(target, {
-        method: 'POST',
+      const sending: ClientRequest = (transport?.request ?? request)({
+        ...target.options,
         agent: transport?.agent ?? agent,
         headers: {
           'content-type': 'application/json',
           ...(secret === undefined ? {} : { 'x-hyper-signature': signature(secret, text, now()) }),
         },
-        ...(isLoopbackName(target.hostname) ? { lookup: lookUpLoopback } : {}),
       })
       // What the option `signal` does, without its listeners for every way a stream can end: a fifth of a delivery.
       if (signal.aborted) sending.destroy()
@@ -74,7 +80,8 @@ export function createSender({ timeoutMs, now }: { timeoutMs: number; now: () =>
         const isStale = sending.reusedSocket && (error as NodeJS.ErrnoException).code === 'ECONNRESET'
         reject(isStale && !signal.aborted ? new StaleConnection() : error)
       })
-      sending.end(text)
+      // Node joins head and body into one string; ASCII written as latin1 is copied, as UTF-8 it is transcoded.
+      sending.end(text, Buffer.byteLength(text) === text.length ? 'latin1' : 'utf8')
     })
   }
 
@@ -95,6 +102,14 @@ export function createSender({ timeoutMs, now }: { timeoutMs: number; now: () =>
       void secure?.then((transport) => transport.agent.destroy())
     },
   }
+}
+
+/** @param url http or https */
+export function targetOf(url: string): Target {
+  const { protocol, hostname, port, path, auth } = urlToHttpOptions(new URL(url))
+  const options: RequestOptions = { hostname, port, path, auth, method: 'POST' }
+  if (isLoopbackName(hostname ?? '')) options.lookup = lookUpLoopback
+  return { isSecure: protocol === 'https:', options }
 }
 
 class StaleConnection extends Error {}

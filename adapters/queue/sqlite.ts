@@ -4,7 +4,7 @@ import { HyperError } from '../../server/error.ts'
 import type { Page } from '../../server/ports/common.ts'
 import type { QueueJob, QueuePort } from '../../server/ports/queue.ts'
 import { atomically, openSqlite, type SqliteFile } from '../shared/sqlite.ts'
-import { createSender, type Sender } from './delivery.ts'
+import { createSender, type Sender, targetOf } from './delivery.ts'
 import { type Jobs, jobsIn, layoutOf } from './jobs.ts'
 import { createWorkers, type Workers } from './workers.ts'
 
@@ -76,10 +76,10 @@ export function createSqliteQueue({
   function addQueue(id: number, name: string, target: string, secret: string | undefined): void {
     const { write } = opened()
     const jobs = jobsIn(opened(), tableOf(id))
-    const url = new URL(target)
+    const address = targetOf(target)
     const courier = sender as Sender
     const workers = createWorkers(
-      { jobs, now, write, send: (text, signal) => courier.send({ target: url, secret, text, signal }) },
+      { jobs, now, write, send: (text, signal) => courier.send({ target: address, secret, text, signal }) },
       { concurrency, attempts, backoffMs },
     )
     queues.set(name, { id, jobs, workers, isDeleted: false })
@@ -151,6 +151,11 @@ export function createSqliteQueue({
     async start() {
       isStarted = true
       for (const { workers } of queues.values()) workers.start()
+    },
+
+    async stop() {
+      isStarted = false
+      for (const { workers } of queues.values()) workers.stop()
     },
 
     async create({ name, target, secret }) {

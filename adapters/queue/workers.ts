@@ -25,6 +25,8 @@ export interface WorkersOptions {
 export interface Workers {
   /** Until then, nothing is sent. */
   start(): void
+  /** Begins no further job until `start`. */
+  stop(): void
   /** A job that was just committed. Ids come in ascending order. */
   offer(id: number): void
   /** Something is due now, or may be. */
@@ -152,6 +154,9 @@ export function createWorkers(
     start() {
       isStarted = true
       pump()
+    },
+    stop() {
+      isStarted = false
     },
     offer(id) {
       if (id <= reached) return

@@ -25,10 +25,15 @@ export interface QueueJob {
   error?: string | undefined
 }
 
-/** Every method but start, create and list throws QUEUE_NOT_FOUND when the queue does not exist. */
+/** Every method but start, stop, create and list throws QUEUE_NOT_FOUND when the queue does not exist. */
 export interface QueuePort extends PortLifecycle {
   /** Begins to deliver; until then jobs only wait, so that a store can be emptied before anything is sent. Safe to repeat. */
   start(args: Record<never, never>): Promise<void>
+  /**
+   * Begins no further delivery until `start`; those on their way go on. When a sandbox ends, its targets may end with it, and no
+   * job's attempts shall be spent on that. Safe to repeat.
+   */
+  stop(args: Record<never, never>): Promise<void>
   /** `name` arrives lowercased; `""` as secret is none. @throws QUEUE_EXISTS */
   create(args: { name: string; target: string; secret?: string | undefined }): Promise<void>
   /** Removes the queue and its jobs; one that is being sent is cut off. */
@@ -65,6 +70,7 @@ const none = z.void()
 
 export const queuePort = {
   start: { args: z.object({}), result: none },
+  stop: { args: z.object({}), result: none },
   create: { args: z.object({ name: newName, target, secret: z.string().max(100).optional() }), result: none },
   delete: { args: z.object({ name }), result: none },
   list: { args: z.object({}), result: z.object({ names: z.array(z.string()) }) },

@@ -736,6 +736,32 @@ export function queueSuite({ test, create, patienceMs = 10_000 }: QueueSuiteOpti
   })
 
   rule(
+    'stop: begins no further delivery until start, and lets those on their way end',
+    { concurrency: 1 },
+    async (fixture) => {
+      const { queue, post, jobs, settled } = fixture
+      const held = Promise.withResolvers<void>()
+      await using target = await startTarget(async (response) => {
+        await held.promise
+        response.writeHead(204).end()
+      })
+      await queue.create({ name: 'held', target: target.url })
+      for (let n = 0; n < 3; n += 1) await post({ n }, 'held')
+      await until(() => target.deliveries.length === 1)
+      await queue.stop({})
+      await queue.stop({})
+      held.resolve()
+      await until(async () => (await jobs('READY', 'held')).length === 2)
+      await post({ n: 3 }, 'held')
+      await sleep(WATCH_MS)
+      assert.deepEqual(bodies(target), ['{"n":0}'])
+      await queue.start({})
+      await settled('held')
+      assert.deepEqual(bodies(target), ['{"n":0}', '{"n":1}', '{"n":2}', '{"n":3}'])
+    },
+  )
+
+  rule(
     'reopen: a job between attempts goes on where it was',
     { answer: status(500), attempts: 2, backoffMs: 400 },
     async (fixture) => {
