@@ -7,7 +7,7 @@ import { request } from 'node:https'
 import { connect } from 'node:net'
 import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { json } from 'node:stream/consumers'
+import { json, text } from 'node:stream/consumers'
 import { after, mock, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { connect as connectSecurely } from 'node:tls'
@@ -185,6 +185,16 @@ test('both listeners serve the same sandbox', async () => {
     assert.deepEqual(await get(sandbox, '/test/data/default/x', host), { status: 200, body: { _id: 'x' } }, host)
 })
 
+test('with credentials both addresses carry them', async () => {
+  const auth = { key: 'app', secret: 's/cret' }
+  await using sandbox = await createSandbox({ services: ['data'], tls: 'auto', auth })
+  const { connectionString, port } = securely(sandbox)
+  assert.equal(connectionString, `cloud://app:s%2Fcret@127.0.0.1:${port}/test`)
+  assert.equal(sandbox.connectionString, `${sandbox.url.replace('//', '//app:s%2Fcret@')}/test`)
+  assert.equal((await get(sandbox, '/test/data/default')).status, 401)
+  assert.equal((await get(sandbox, '/healthz')).status, 200)
+})
+
 test('what is no TLS is cut off, and nothing else', async () => {
   await using sandbox = await createSandbox({ services: ['data'], tls: 'auto' })
   const { port } = securely(sandbox)
@@ -203,9 +213,7 @@ test('what is no HTTP inside TLS gets hyper’s 400', async () => {
   const { port, ca } = securely(sandbox)
   const socket = connectSecurely({ host: '127.0.0.1', port, ca })
   socket.write('NONSENSE\r\n\r\n')
-  const [answer] = (await once(socket, 'data')) as [Buffer]
-  assert.match(String(answer), /^HTTP\/1\.1 400 .*"ok":false/s)
-  socket.destroy()
+  assert.match(await text(socket), /^HTTP\/1\.1 400 .*"ok":false/s)
 })
 
 test('closing does not wait for connections that shake no hand, ask nothing, or are kept alive', async () => {
