@@ -4,7 +4,6 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { pino } from 'pino'
-import type { Credentials } from '../server/credentials.ts'
 import { HyperError } from '../server/error.ts'
 import { purge } from '../server/purge.ts'
 import { isServiceName, SERVICE_NAMES, type ServiceName, type Services } from '../server/services.ts'
@@ -33,7 +32,7 @@ export interface CreateSandboxOptions {
   /** HTTPS too, on a free TCP port: `auto` takes a certificate of this user's own authority. @default none */
   tls?: 'auto' | { cert: string; key: string }
   /** hyper's API asks for the tokens that hyper-connect makes of these. @default it asks for none */
-  auth?: Credentials
+  auth?: { key: string; secret: string }
 }
 
 export interface Sandbox extends AsyncDisposable {
@@ -129,7 +128,7 @@ async function start(
 function secureAddress(
   { url, authorityFile }: SecureAddress,
   domain: string,
-  auth: Credentials | undefined,
+  auth: CreateSandboxOptions['auth'],
 ): NonNullable<Sandbox['https']> {
   return {
     url,

@@ -47,7 +47,6 @@ export const CODES = {
   PRECONDITION_FAILED: { status: 412, exitCode: 1, category: 'user' }, // If-Match and its like do not hold
 
   // What we cannot do now
-  NOT_IMPLEMENTED: { status: 501, exitCode: 1, category: 'system' },
   SERVICE_NOT_STARTED: { status: 503, exitCode: 7, category: 'user' }, // this sandbox runs without that service
   BACKEND_UNAVAILABLE: { status: 503, exitCode: 4, category: 'system' }, // storage engine gone, busy or full
   QUERY_TIMEOUT: { status: 503, exitCode: 1, category: 'system' }, // a scan ran past its deadline and was ended

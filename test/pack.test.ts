@@ -5,6 +5,7 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { ROOT } from './source-files.ts'
 
@@ -100,7 +101,7 @@ test('both bins are there', async () => {
   assert.match(mistaken.stderr, /--port must be a number/)
 })
 
-test('a document and a key make the round trip', () => roundTrip(process.execPath))
+test('what each service keeps makes the round trip', () => roundTrip(process.execPath))
 
 const nodes = nodesOnPath()
 const other = nodes.find(
@@ -108,14 +109,16 @@ const other = nodes.find(
 )
 
 test(
-  'a document and a key make the round trip on another Node',
+  'what each service keeps makes the round trip on another Node',
   { skip: other === undefined && 'no other Node from 22.18 is on the PATH' },
   () => roundTrip(other?.path ?? ''),
 )
 
 async function roundTrip(node: string): Promise<void> {
   const command = (...args: string[]) => run(node, [join(installed, 'cli/launcher.cjs'), ...args])
-  const { stdout } = await command('up', '--detach', '--port', '0', '--data', '--cache', '--json')
+  const { stdout } = await command(
+    ...'up --detach --port 0 --data --cache --storage --search --queue --json'.split(' '),
+  )
   try {
     const { url } = JSON.parse(stdout).data as { url: string }
     const post = (path: string, body: unknown) => send(`${url}${path}`, 'POST', body)
@@ -123,6 +126,16 @@ async function roundTrip(node: string): Promise<void> {
     assert.deepEqual(await send(`${url}/data/test/d`), { _id: 'd', n: 1, tags: ['a'] })
     assert.deepEqual(await post('/cache/test', { key: 'k', value: { n: 2 } }), { ok: true })
     assert.deepEqual(await send(`${url}/cache/test/k`), { n: 2 })
+
+    const put = (path: string, body: unknown) => send(`${url}${path}`, 'PUT', body)
+    assert.deepEqual(await post('/storage/test/a/b.json', { n: 3 }), { ok: true })
+    assert.deepEqual(await send(`${url}/storage/test/a/b.json`), { n: 3 })
+    assert.deepEqual(await put('/search/test', { fields: ['t'] }), { ok: true })
+    assert.deepEqual(await post('/search/test', { key: 'a', doc: { t: 'old boots' } }), { ok: true })
+    assert.match(JSON.stringify(await post('/search/test/_query', { query: 'boots' })), /"id":"a"/)
+    assert.deepEqual(await put('/queue/test', { target: `${url}/data/test` }), { ok: true })
+    assert.deepEqual(await post('/queue/test', { _id: 'sent' }), { ok: true, id: 2 })
+    while (!(await fetch(`${url}/data/test/sent`)).ok) await sleep(20)
 
     // Each of these loads a chunk that a start leaves alone; the first runs in the worker.
     const selectors = [{ tags: { $regex: '^A', $options: 'i' } }, { $expr: { $eq: ['$n', 1] } }]
@@ -152,9 +165,9 @@ test('createSandbox and main work from code, with types that stand on their own'
     join(project, 'use.ts'),
     `import { createSandbox, main, type Sandbox } from 'hyper-sandbox'
      import { createRequire } from 'node:module'
-     import { cacheSuite, dataSuite } from 'hyper-sandbox/conformance'
+     import { cacheSuite, dataSuite, queueSuite, searchSuite, storageSuite } from 'hyper-sandbox/conformance'
      import { type CachePort, HyperError, cachePort, guard } from 'hyper-sandbox/ports'
-     const sandbox: Sandbox = await createSandbox({ services: ['cache'], domain: 'd' })
+     const sandbox: Sandbox = await createSandbox({ services: { cache: true, search: { fields: ['t'] } }, domain: 'd' })
      const reply = await fetch(\`\${sandbox.url}/cache/d\`, {
        method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"key":"k","value":{}}' })
      await sandbox.close()
@@ -164,7 +177,7 @@ test('createSandbox and main work from code, with types that stand on their own'
      const code: unknown = await guard(cachePort, { ...adapter, ...Object.fromEntries(
        [...Object.keys(cachePort), 'check', 'close'].map((name) => [name, async () => {}])) } as CachePort).open().catch((error) => error.code)
      const rules: string[] = []
-     for (const suite of [cacheSuite, dataSuite]) suite({ test: (name) => rules.push(name), create: async () => { throw code } })
+     for (const suite of [cacheSuite, dataSuite, queueSuite, searchSuite, storageSuite]) suite({ test: (name) => rules.push(name), create: async () => { throw code } })
      const schema = createRequire(import.meta.url)('hyper-sandbox/schema.json') as { title: string }
      console.log(JSON.stringify([reply.status, sandbox.connectionString.endsWith('/d'), code, schema.title, rules.length > 50]))`,
   )

@@ -37,6 +37,30 @@ test('createSandbox gives the named services in the domain, on a free port, unti
   await assert.rejects(fetch(`${url}/`))
 })
 
+test('search and queue are created with what the options say, and without that only run', async () => {
+  const target = 'http://127.0.0.1:9/'
+  await using sandbox = await createSandbox({
+    services: { storage: true, search: { fields: ['t'], storeFields: ['t'] }, queue: { target, attempts: 1 } },
+  })
+  const { url } = sandbox
+  assert.equal((await send('POST', `${url}/search/test`, { key: 'a', doc: { t: 'old boots' } })).status, 201)
+  const { matches } = (await send('POST', `${url}/search/test/_query`, { query: 'boots' })).body as {
+    matches: { t: string }[]
+  }
+  assert.deepEqual(
+    matches.map(({ t }) => t),
+    ['old boots'],
+  )
+  assert.equal((await send('POST', `${url}/queue/test`, {})).status, 201)
+  assert.equal((await send('POST', `${url}/storage/test/a.json`, {})).status, 201)
+  assert.equal((await send('GET', `${url}/data/test`)).status, 503)
+
+  await using bare = await createSandbox()
+  assert.equal((await send('PUT', `${bare.url}/storage/test`)).status, 409)
+  assert.equal((await send('PUT', `${bare.url}/search/test`, { fields: [] })).status, 201)
+  assert.equal((await send('PUT', `${bare.url}/queue/test`, { target })).status, 201)
+})
+
 test('its temporary data goes with it', async () => {
   const before = await readdir(tmpdir())
   const sandbox = await createSandbox()
