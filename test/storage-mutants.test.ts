@@ -66,7 +66,8 @@ const mutants: BrokenAdapter[] = [
   },
   {
     name: 'a removed bucket keeps its objects for the next of its name',
-    rule: '',
+    rule: 'buckets:',
+    others: true,
     breaks: (real) => {
       const gone = new Set<string>()
       const known = (bucket: string) => {
@@ -100,7 +101,7 @@ const mutants: BrokenAdapter[] = [
   },
   {
     name: 'a put makes its bucket',
-    rule: '',
+    rule: 'missing bucket:',
     breaks: (real) => ({
       putObject: async (args) => {
         await real.makeBucket(args).catch(ignore('BUCKET_EXISTS'))
@@ -110,7 +111,8 @@ const mutants: BrokenAdapter[] = [
   },
   {
     name: 'emptying removes the bucket',
-    rule: '',
+    rule: 'emptyBucket:',
+    others: true,
     breaks: (real) => ({
       emptyBucket: async (args) => {
         const counted = await real.emptyBucket(args)
@@ -138,7 +140,8 @@ const mutants: BrokenAdapter[] = [
   },
   {
     name: 'keys know no capitals',
-    rule: '',
+    rule: 'keys:',
+    others: true,
     breaks: (real) => underKey(real, (key) => key.toLowerCase()),
   },
   {
@@ -158,14 +161,16 @@ const mutants: BrokenAdapter[] = [
   },
   {
     name: 'bodies are text',
-    rule: '',
+    rule: 'bytes:',
+    others: true,
     breaks: receiving(async function* (body) {
       for await (const chunk of body) yield Buffer.from(Buffer.from(chunk).toString())
     }),
   },
   {
     name: 'only the first chunk is stored',
-    rule: '',
+    rule: 'bytes:',
+    others: true,
     breaks: receiving(async function* (body) {
       for await (const chunk of body) {
         yield chunk
@@ -192,7 +197,7 @@ const mutants: BrokenAdapter[] = [
   },
   {
     name: 'a failing body is stored as far as it came',
-    rule: '',
+    rule: 'put failing:',
     breaks: receiving(async function* (body) {
       try {
         for await (const chunk of body) yield chunk
@@ -201,7 +206,8 @@ const mutants: BrokenAdapter[] = [
   },
   {
     name: 'the old object goes before the new one has come',
-    rule: '',
+    rule: 'put unfinished:',
+    others: true,
     breaks: (real) => ({
       putObject: async (args) => {
         await real.removeObject(args).catch(ignore('OBJECT_NOT_FOUND'))
@@ -211,7 +217,8 @@ const mutants: BrokenAdapter[] = [
   },
   {
     name: 'a second put to a key is ignored',
-    rule: '',
+    rule: 'put: replaces',
+    others: true,
     breaks: (real) => ({
       putObject: async (args) => {
         const known = await real.getObject(args).catch(ignore('OBJECT_NOT_FOUND'))
@@ -221,7 +228,8 @@ const mutants: BrokenAdapter[] = [
   },
   {
     name: 'a replaced object keeps its media type',
-    rule: '',
+    rule: 'put: replaces',
+    others: true,
     breaks: (real) => ({
       putObject: async (args) => {
         const known = await real.getObject(args).catch(ignore('OBJECT_NOT_FOUND'))
@@ -246,7 +254,8 @@ const mutants: BrokenAdapter[] = [
   },
   {
     name: 'the media type is forgotten',
-    rule: '',
+    rule: 'info:',
+    others: true,
     breaks: (real) => ({ putObject: ({ mediaType: _, ...args }) => real.putObject(args) }),
   },
   {
@@ -258,26 +267,30 @@ const mutants: BrokenAdapter[] = [
   },
   {
     name: 'no media type is octet-stream',
-    rule: '',
+    rule: 'info:',
+    others: true,
     breaks: (real) => ({
       putObject: (args) => real.putObject({ ...args, mediaType: args.mediaType ?? 'application/octet-stream' }),
     }),
   },
   {
     name: 'time is in seconds',
-    rule: '',
+    rule: 'info:',
+    others: true,
     breaks: (real) => ({
       putObject: async (args) => ({ ...(await real.putObject(args)), modified: Math.floor(Date.now() / 1000) }),
     }),
   },
   {
     name: 'the etag is the size',
-    rule: '',
+    rule: 'etag:',
+    others: true,
     breaks: (real) => retagged(real, ({ size }) => `"${size}"`),
   },
   {
     name: 'the etag is of the bytes alone',
-    rule: '',
+    rule: 'etag:',
+    others: true,
     breaks: (real) => ({
       putObject: async (args) => {
         const hash = createHash('sha256')
@@ -294,12 +307,14 @@ const mutants: BrokenAdapter[] = [
   },
   {
     name: 'ranges are ignored',
-    rule: '',
+    rule: 'range:',
+    others: true,
     breaks: reading((stored) => () => stored.read()),
   },
   {
     name: 'the end of a range is left out',
-    rule: '',
+    rule: 'range:',
+    others: true,
     breaks: reading(
       (stored) => (range) => stored.read(range && { ...range, end: Math.max(range.start, range.end - 1) }),
     ),
@@ -347,17 +362,18 @@ const mutants: BrokenAdapter[] = [
   },
   {
     name: 'remove does nothing',
-    rule: '',
+    rule: 'remove:',
+    others: true,
     breaks: (real) => ({ removeObject: async (args) => void (await real.getObject(args)) }),
   },
   {
     name: 'removing what is missing is fine',
-    rule: '',
+    rule: 'remove:',
     breaks: (real) => ({ removeObject: (args) => real.removeObject(args).catch(ignore('OBJECT_NOT_FOUND')) }),
   },
   {
     name: 'removing a folder removes what is in it',
-    rule: '',
+    rule: 'remove:',
     breaks: (real) => ({
       removeObject: async (args) => {
         await real.removeObject(args)
@@ -368,7 +384,8 @@ const mutants: BrokenAdapter[] = [
   },
   {
     name: 'a missing object is an empty one',
-    rule: '',
+    rule: 'get:',
+    others: true,
     breaks: (real) => ({
       getObject: (args) =>
         real.getObject(args).catch((error: unknown) => {
@@ -379,7 +396,8 @@ const mutants: BrokenAdapter[] = [
   },
   {
     name: 'keys in the order of UTF-16',
-    rule: '',
+    rule: 'list:',
+    others: true,
     breaks: listing((all, { prefix = '', startAfter = '' }) =>
       all
         .filter(({ object }) => object.startsWith(prefix))
@@ -389,7 +407,8 @@ const mutants: BrokenAdapter[] = [
   },
   {
     name: 'the prefix is ignored',
-    rule: '',
+    rule: 'list prefix:',
+    others: true,
     breaks: (real) => ({ listObjects: ({ prefix: _, ...args }) => real.listObjects(args) }),
   },
   {
@@ -416,7 +435,7 @@ const mutants: BrokenAdapter[] = [
   },
   {
     name: 'startAfter is included',
-    rule: '',
+    rule: 'list startAfter:',
     breaks: (real) => ({
       listObjects: async (args) => {
         const all = (await collect(await real.listObjects({ ...args, startAfter: undefined }))).map(decode)
@@ -457,7 +476,8 @@ const mutants: BrokenAdapter[] = [
   },
   {
     name: 'writes are acknowledged before they are made',
-    rule: '',
+    rule: 'acknowledged:',
+    others: true,
     breaks: (real) => ({
       putObject: async (args) => {
         const parts = await Readable.from(args.body).toArray()
