@@ -2,8 +2,10 @@ import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { after, test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
+import { findText } from '../adapters/search/catalogue.ts'
 import { createSqliteSearch, type SqliteSearchOptions } from '../adapters/search/sqlite.ts'
 import { decode } from '../server/json-text.ts'
 import { guard } from '../server/port.ts'
@@ -121,6 +123,24 @@ test('a page asked for twice is the same page', async () => {
   assert.ok(once && once.items.length > 0)
   assert.equal(once, twice)
   await search.close()
+})
+
+/** SQLite's name for reading one word's places, not those of all words. */
+const FTS5_VOCAB_TERM_EQ = 0x0100
+
+test('a word is looked up, and so is each document it is in', async () => {
+  const options = { directory: directory() }
+  const search = open(options)
+  await search.createIndex({ index: 'i', mappings })
+  await search.close()
+  const db = new DatabaseSync(join(options.directory, 'search.db'), { readOnly: true })
+  const plan = db.prepare(`EXPLAIN QUERY PLAN ${findText(1)}`).all(0, '0:word')
+  db.close()
+  const [words, lengths, ...others] = plan.map(({ detail }) => String(detail))
+  const how = Number(/^SCAN place VIRTUAL TABLE INDEX (\d+):$/.exec(words ?? '')?.[1])
+  assert.ok(how & FTS5_VOCAB_TERM_EQ, words)
+  assert.equal(lengths, 'SEARCH field USING PRIMARY KEY (number=? AND field=?)')
+  assert.deepEqual(others, [])
 })
 
 test('opening loads nothing but the list of indexes', async () => {

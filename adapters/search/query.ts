@@ -6,7 +6,7 @@ import type { DatabaseSync } from 'node:sqlite'
 import { setImmediate } from 'node:timers/promises'
 import type TinyQueue from 'tinyqueue'
 import { HyperError } from '../../server/error.ts'
-import { connect } from '../shared/sqlite.ts'
+import { asStoreError, connect } from '../shared/sqlite.ts'
 import {
   findText,
   prepareRows,
@@ -26,7 +26,7 @@ const SLICE_MS = 2
 /** The clock is looked at once in so many rows. */
 const ROWS_PER_LOOK = 128
 
-export const QUERY_DEADLINE_MS = 30_000
+const QUERY_DEADLINE_MS = 30_000
 
 type Row = [document: number, length: number]
 
@@ -119,6 +119,8 @@ export class LongQueries {
         }
       }
       return ranking.queue()
+    } catch (error) {
+      throw asStoreError(error)
     } finally {
       db.exec('ROLLBACK')
     }

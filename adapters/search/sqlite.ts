@@ -52,6 +52,16 @@ export function createSqliteSearch(options: SqliteSearchOptions): SearchPort {
     return index
   }
 
+  /** Trouble with the file below is told from a defect. */
+  function read<T>(job: () => T): T {
+    try {
+      file.holdReads()
+      return job()
+    } catch (error) {
+      throw asStoreError(error)
+    }
+  }
+
   /** A change of the list of indexes; when it is not committed, memory follows the file again. */
   async function restructure<T>(job: () => T): Promise<T> {
     try {
@@ -113,7 +123,7 @@ export function createSqliteSearch(options: SqliteSearchOptions): SearchPort {
     },
 
     async listIndexes() {
-      const names = file.db.prepare('SELECT name FROM indexes ORDER BY name').all() as { name: string }[]
+      const names = read(() => file.db.prepare('SELECT name FROM indexes ORDER BY name').all()) as { name: string }[]
       return { names: names.map(({ name }) => name) }
     },
 
@@ -132,9 +142,10 @@ export function createSqliteSearch(options: SqliteSearchOptions): SearchPort {
     },
 
     async getDoc({ index, key }) {
-      const { get } = statementsOf(file.db, find(index))
-      file.holdReads()
-      const row = get.get(key) as unknown as [number: number, doc: string] | undefined
+      const found = find(index)
+      const row = read(() => statementsOf(file.db, found).get.get(key)) as unknown as
+        | [number: number, doc: string]
+        | undefined
       if (row === undefined) throw documentNotFound()
       return { key, doc: new JsonText(row[1]) }
     },
@@ -172,19 +183,18 @@ export function createSqliteSearch(options: SqliteSearchOptions): SearchPort {
     async query({ index: name, q: { query, fields, filter } }) {
       const index = find(name)
       const search = parseSearch(query, index, fields)
-      const statements = statementsOf(file.db, index)
-      try {
-        file.holdReads()
-        const found = rankAtOnce(statements, search, options.maxRowsAtOnce) ?? (await longQueries.rank(index, search))
-        const read = (document: number) => {
+      const found =
+        read(() => rankAtOnce(statementsOf(file.db, index), search, options.maxRowsAtOnce)) ??
+        (await longQueries.rank(index, search))
+      return matchPage({
+        found,
+        read: (document) => {
           if (indexes.get(name) !== index) return undefined // removed meanwhile
-          file.holdReads()
-          return statements.match.get(document) as unknown as [key: string, stored: string] | undefined
-        }
-        return matchPage({ found, read, storeFields: index.storeFields, filter })
-      } catch (error) {
-        throw asStoreError(error)
-      }
+          return read(() => statementsOf(file.db, index).match.get(document)) as unknown as [string, string] | undefined
+        },
+        storeFields: index.storeFields,
+        filter,
+      })
     },
   } satisfies SearchPort
 }
