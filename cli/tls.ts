@@ -7,9 +7,13 @@ import { resolve } from 'node:path'
 import { createSecureContext } from 'node:tls'
 import { domainToASCII } from 'node:url'
 import { HyperError } from '../server/error.ts'
-import type { Certificate } from '../server/http-server.ts'
+import type { Certificate, Identity } from '../server/http-server.ts'
 import { authorityIn } from './authority.ts'
 import { makeServerCertificate } from './certificate.ts'
+
+const BELOW_LOCALHOST = /^(?:[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?\.)+localhost$/
+/** Names with a certificate at the ready. */
+const MAX_REMEMBERED = 100
 
 export interface TlsConfig {
   /** 0 takes a free one. */
@@ -20,7 +24,7 @@ export interface TlsConfig {
   certificate: 'auto' | { cert: string; key: string }
 }
 
-export interface TlsIdentity extends Certificate {
+export interface TlsIdentity extends Identity {
   /** PEM file of the authority that clients have to trust, where it is ours. */
   authorityFile?: string
 }
@@ -33,7 +37,26 @@ export async function tlsIdentity(
   if (tls.certificate !== 'auto') return readPair(tls.certificate, places.projectDirectory)
   const authority = await authorityIn(places.authorityDirectory)
   const names = certifiedNames(places.host, places.allowedHosts)
-  return { ...(await makeServerCertificate(authority, names)), authorityFile: authority.file }
+  return {
+    ...(await makeServerCertificate(authority, names)),
+    authorityFile: authority.file,
+    certificateFor: certificatesBelowLocalhost(authority),
+  }
+}
+
+/** Clients do not take `*.localhost`: a name below it gets a certificate when it is asked for. */
+function certificatesBelowLocalhost(authority: Certificate): NonNullable<Identity['certificateFor']> {
+  const made = new Map<string, Promise<Certificate>>()
+  return (asked) => {
+    const name = asked.toLowerCase()
+    if (!BELOW_LOCALHOST.test(name)) return undefined
+    const known = made.get(name)
+    if (known) return known
+    if (made.size >= MAX_REMEMBERED) made.clear()
+    const certificate = makeServerCertificate(authority, [name])
+    made.set(name, certificate)
+    return certificate
+  }
 }
 
 /** Every name under which a client may reach it: this machine's own, and those that are let through (design §11). */

@@ -176,16 +176,16 @@ async function serveSecurely(
 ): Promise<(SecureAddress & Pick<Listener, 'close'>) | undefined> {
   if (!tls) return undefined
   const { tlsIdentity } = await import('./tls.ts')
-  const { authorityFile, ...certificate } = await tlsIdentity(tls, {
+  const { authorityFile, ...identity } = await tlsIdentity(tls, {
     host,
     allowedHosts,
     projectDirectory,
     authorityDirectory,
   })
   const tcpPort = tls.tcpPort === 0 ? (tls.lastTcpPort ?? 0) : tls.tcpPort
-  const listener = await listenSecurely(app, host, tcpPort, certificate).catch((error: unknown) => {
+  const listener = await listenSecurely(app, host, tcpPort, identity).catch((error: unknown) => {
     const mayBeAnother = tcpPort !== tls.tcpPort && error instanceof HyperError && error.code === 'ADDRESS_IN_USE'
-    if (mayBeAnother) return listenSecurely(app, host, 0, certificate)
+    if (mayBeAnother) return listenSecurely(app, host, 0, identity)
     throw error
   })
   return { ...listener, authorityFile }

@@ -2,6 +2,7 @@
 import type { ServerOptions, ServerResponse } from 'node:http'
 import { createServer, type Server as SecureServer } from 'node:https'
 import type { Socket } from 'node:net'
+import { createSecureContext } from 'node:tls'
 import type { FastifyInstance } from 'fastify'
 import { GatewayResponse } from './response.ts'
 
@@ -18,12 +19,25 @@ export interface Certificate {
   key: string
 }
 
+/** What a server shows of itself. */
+export interface Identity extends Certificate {
+  /** Another certificate for a client that asks for this name; nothing: the same one. */
+  certificateFor?: ((name: string) => Promise<Certificate> | undefined) | undefined
+}
+
 /** An HTTPS server for what the gateway's own HTTP server answers. @throws what OpenSSL says of the certificate */
-export function createSecureServer(app: FastifyInstance, certificate: Certificate): SecureServer {
+export function createSecureServer(
+  app: FastifyInstance,
+  { cert, key, certificateFor = () => undefined }: Identity,
+): SecureServer {
   const { requestTimeout, keepAliveTimeout } = app.server
   const server = createServer({
     ...HTTP_OPTIONS,
-    ...certificate,
+    cert,
+    key,
+    SNICallback(name, done) {
+      Promise.resolve(certificateFor(name)).then((other) => done(null, other && createSecureContext(other)), done)
+    },
     requestTimeout,
     keepAliveTimeout,
     handshakeTimeout: HTTP_OPTIONS.headersTimeout,

@@ -5,7 +5,7 @@ import type { Server as SecureServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import { HyperError } from './error.ts'
-import { type Certificate, createSecureServer } from './http-server.ts'
+import { createSecureServer, type Identity } from './http-server.ts'
 
 export interface Listener {
   host: string
@@ -39,9 +39,9 @@ export async function listenSecurely(
   app: FastifyInstance,
   host: string,
   tcpPort: number,
-  certificate: Certificate,
+  identity: Identity,
 ): Promise<Listener> {
-  const server = createSecureServer(app, certificate)
+  const server = createSecureServer(app, identity)
   try {
     server.listen({ host, port: tcpPort })
     await once(server, 'listening')

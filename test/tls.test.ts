@@ -185,6 +185,25 @@ test('both listeners serve the same sandbox', async () => {
     assert.deepEqual(await get(sandbox, '/test/data/default/x', host), { status: 200, body: { _id: 'x' } }, host)
 })
 
+test('each name below localhost has a certificate of its own, which clients do not take from *.localhost', async () => {
+  await using sandbox = await createSandbox({ services: ['data'], tls: 'auto' })
+  for (const host of ['api.localhost', 'API.localhost', 'a.b-c.localhost', 'my_app.localhost'])
+    assert.equal((await get(sandbox, '/healthz', host)).status, 200, host)
+  const serial = async (servername: string) => {
+    const { port, ca } = securely(sandbox)
+    const socket = connectSecurely({ host: '127.0.0.1', port, ca, servername, checkServerIdentity: () => undefined })
+    await once(socket, 'secureConnect')
+    const { serialNumber } = socket.getPeerCertificate()
+    socket.destroy()
+    return serialNumber
+  }
+  const own = await serial('localhost')
+  assert.equal(await serial('api.localhost'), await serial('api.localhost'))
+  assert.notEqual(await serial('api.localhost'), own)
+  for (const other of ['example.com', 'api.localhost.evil.com', '-.localhost', '*.localhost'])
+    assert.equal(await serial(other), own, other)
+})
+
 test('with credentials both addresses carry them', async () => {
   const auth = { key: 'app', secret: 's/cret' }
   await using sandbox = await createSandbox({ services: ['data'], tls: 'auto', auth })
