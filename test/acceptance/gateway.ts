@@ -213,6 +213,37 @@ export const gatewayCases = [
     answers(await onData('GET', '/x'), 200, { _id: 'x', n: 1 })
   }),
 
+  ...inWholeDomain('hyper-api 1.5: storage, search and queue are routed alike', async (domain) => {
+    const { onStorage, onSearch, onQueue } = domain
+    const doc = { ok: true, key: 'k', doc: { _id: 'k' } }
+    await onSearch('POST', '', { json: { key: 'k', doc: {} } })
+    answers(await onSearch('GET', '/k/'), 200, doc)
+    answers(await onQueue('GET', '/?status=ERROR'), 200, { ok: true, jobs: [] })
+    const head = await onSearch('HEAD', '/k')
+    const get = await onSearch('GET', '/k')
+    assert.deepEqual([head.status, head.text, head.headers.etag], [200, '', get.headers.etag])
+    assert.equal((await onQueue('HEAD', '?status=ERROR')).status, 200)
+    for (const method of ['PATCH', 'TRACE', 'PROPFIND']) {
+      for (const call of [onStorage, onSearch, onQueue]) {
+        refuses(await call(method), 404, 'not found!')
+        refuses(await call(method, '/k'), 404, 'not found!')
+      }
+    }
+    refuses(await onSearch('GET', '//k'), 404, 'not found!')
+    refuses(await onSearch('DELETE', '//'), 404, 'not found!')
+    refuses(await onSearch('GET', '/a/b'), 404, 'not found!')
+    refuses(await onQueue('DELETE', '//'), 404, 'not found!')
+    refuses(await onQueue('POST', '//_cancel'), 404, 'not found!')
+    for (const bad of ['%zz', '%', '%ff', '%ed%a0%80']) {
+      refuses(await onSearch('GET', `/${bad}`), 400)
+      refuses(await onSearch('PUT', `/${bad}`, { json: {} }), 400)
+      refuses(await onSearch('DELETE', `/${bad}`), 400)
+      refuses(await onQueue('POST', `/${bad}/_cancel`), 400)
+    }
+    answers(await onSearch('GET', '/k'), 200, doc)
+    assert.equal((await onQueue('GET', '?status=READY')).status, 200)
+  }),
+
   // Answers
 
   ...onSite('hyper-api 1.7, 12.2 B21, corner 15: no route is 404 with a status in the body', async ({ send }) => {

@@ -28,6 +28,8 @@ export interface Sending {
   chunks?: (string | Uint8Array)[]
 }
 
+/** A server that stays silent for so long does not answer at all. */
+const PATIENCE_MS = 60_000
 const KEPT = { keepAlive: true, maxSockets: 16 }
 const TRANSPORTS = {
   http: { request: http.request, agent: new http.Agent(KEPT), tcpPort: '80' },
@@ -70,6 +72,7 @@ export function send(method: string, url: string, { headers = {}, body, json, ch
         }, reject)
       },
     )
+    outgoing.setTimeout(PATIENCE_MS, () => outgoing.destroy(new Error(`${method} ${path}: no answer`)))
     outgoing.on('error', reject)
     for (const chunk of chunks ?? []) outgoing.write(chunk)
     outgoing.end(payload)
