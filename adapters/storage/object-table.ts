@@ -77,8 +77,8 @@ export class ObjectTable {
 
   /** The names of files that begin with `start`, which is of hexadecimal digits. */
   filesNamed(start: string): Set<string> {
-    const rows = this.#statements.filesNamed.all(start, `${start}g`) as { file: string }[]
-    return new Set(rows.map(({ file }) => file))
+    const rows = reading(() => this.#statements.filesNamed.all(start, `${start}g`))
+    return new Set((rows as { file: string }[]).map(({ file }) => file))
   }
 
   /** Bytes in the place of others cost a sixth of bytes in a new one. */
