@@ -207,27 +207,28 @@ test('a refused upload is answered while its client still sends, and the connect
 })
 
 test('a client that never stops sending a refused upload is cut off', async () => {
-  for (const [url, headers] of [
-    [`${sandbox.url}/storage/nowhere/x`, { 'content-type': 'a/b' }],
-    [`${sandbox.url}/storage/nowhere`, FORM_TYPE],
-  ] as const) {
+  async function sendForEver(url: string, headers: Record<string, string>, status = 404): Promise<void> {
     const socket = connect(hostOf(url))
     const answers = collect(socket)
-    socket.write(headOf(url, { ...headers, 'transfer-encoding': 'chunked' }))
-    const start = form(file('a'))
-    socket.write(`${start.length.toString(16)}\r\n`)
-    socket.write(start)
-    const chunk = `\r\n10000\r\n${'x'.repeat(0x10000)}`
     let closed = false
     socket.on('close', () => {
       closed = true
     })
+    socket.write(headOf(url, { ...headers, 'transfer-encoding': 'chunked' }))
+    const start = form(file('a'))
+    socket.write(`${start.length.toString(16)}\r\n`)
+    socket.write(start)
     while (!closed) {
-      socket.write(chunk)
+      socket.write(`\r\n10000\r\n${'x'.repeat(0x10000)}`)
       await sleep(20)
     }
-    assert.match(answers(), /^HTTP\/1\.1 404 /, url)
+    assert.match(answers(), new RegExp(`^HTTP/1.1 ${status} `), url)
   }
+  await Promise.all([
+    sendForEver(`${sandbox.url}/storage/nowhere/x`, { 'content-type': 'a/b' }),
+    sendForEver(`${sandbox.url}/storage/nowhere`, FORM_TYPE),
+    sendForEver(`${sandbox.url}/_signed/1/PUT/x/b/x`, { 'content-type': 'a/b' }, 403),
+  ])
 })
 
 test('one range of bytes is served, a bad one refused, nonsense ignored', async () => {
