@@ -33,7 +33,7 @@ export function requireCredentials(scope: FastifyInstance, credentials: Credenti
     }
     const admitted = isAdmitted(request.headers.authorization)
     if (typeof admitted === 'boolean') decide(admitted)
-    else void admitted.then(decide)
+    else void admitted.then(decide, done)
   })
 }
 

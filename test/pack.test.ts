@@ -200,6 +200,27 @@ test('createSandbox and main work from code, with types that stand on their own'
   )
 })
 
+test('HTTPS and credentials, whose libraries are loaded only for them, work from the package too', async () => {
+  writeFileSync(
+    join(project, 'secure.js'),
+    `import { createHmac } from 'node:crypto'
+     import { readFileSync } from 'node:fs'
+     import { get } from 'node:https'
+     import { createSandbox } from 'hyper-sandbox'
+     await using sandbox = await createSandbox({ services: ['data'], tls: 'auto', auth: { key: 'k', secret: 's' } })
+     const encode = (value) => Buffer.from(JSON.stringify(value)).toString('base64url')
+     const signed = encode({ alg: 'HS256' }) + '.' + encode({ sub: 'k', exp: Date.now() / 1000 + 60 })
+     const status = (secret) => new Promise((resolve, reject) => {
+       const authorization = \`Bearer \${signed}.\${createHmac('sha256', secret).update(signed).digest('base64url')}\`
+       const options = { ca: readFileSync(sandbox.https.authorityFile), agent: false, headers: { authorization } }
+       get(\`\${sandbox.https.url}/data/test\`, options, (reply) => resolve(reply.resume().statusCode)).on('error', reject)
+     })
+     console.log(await status('s'), await status('x'))`,
+  )
+  const { stdout } = await run(process.execPath, ['secure.js'])
+  assert.equal(stdout, '200 401\n')
+})
+
 const outdated = nodes.find(({ version: [major] }) => major < 22)
 
 test('an old Node is told what to do, in one line', {
