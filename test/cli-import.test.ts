@@ -159,8 +159,10 @@ test('queue: jobs that wait are sent once the sandbox runs, failed ones stay fai
   )
   assert.deepEqual(counts((await project.json(['import', '__hyper__'])).data), ['queue mail 0 4 0'])
   assert.deepEqual(fingerprint(source), before)
-  await project.down()
   assert.equal(worker.bodies.length, 2)
+  assert.equal((await fetch(`${url}/queue/mail`, { method: 'DELETE' })).status, 201)
+  assert.deepEqual(counts((await project.json(['import', '__hyper__'])).data), ['queue mail 3 0 1'])
+  await project.down()
 })
 
 test('again, nothing is doubled or overwritten; also into a running sandbox', async () => {

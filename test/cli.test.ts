@@ -76,7 +76,7 @@ test('mistakes of usage end with 2 and say what was meant', async () => {
     [['up', '-x', 'data,cache,storage,search,queue'], /no service is left to run/],
     [['up', '--queue', '--only', 'search'], /--queue asks for a service that --only or --exclude leaves out/],
     [['up', 'data'], /too many arguments/],
-    [['up', '--tls'], /unknown option '--tls'/],
+    [['up', '--expose'], /unknown option '--expose'/],
     [['purge', 'dat'], /no service 'dat' \(did you mean 'data'\?\)/],
     [['purge', '--all', '--domain', 'x'], /exclude each other/],
     [['import'], /missing required argument 'directory'/],

@@ -23,7 +23,7 @@ export async function importCache(
   const stores = tablesWith(db, ['id', 'key', 'value', 'ttl', 'timestmp'])
   for (const store of stores.filter(wanted)) {
     const instance = report.instance('cache', store)
-    if ((await report.create(instance, () => cache.createStore({ store }))) === undefined) continue
+    if (!(await report.create(instance, () => cache.createStore({ store })))) continue
     // The first of a key is the one that hyper nano reads.
     const rows = db.prepare(`SELECT key, value, ttl, timestmp FROM ${identifier(store)} ORDER BY id`).iterate()
     for (const batch of inBatches<Row>(rows, ({ value }) => value)) {

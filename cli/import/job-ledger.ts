@@ -13,11 +13,15 @@ export function jobLedger(dataDirectory: string, source: string): JobLedger {
   const file = join(dataDirectory, 'imports.json')
   const all = read(file)
   const own = new Map(Object.entries(all[source] ?? {}))
+  const write = () => writeAtomically(file, `${JSON.stringify({ ...all, [source]: Object.fromEntries(own) })}\n`)
   return {
     last: (queue) => own.get(queue) ?? 0,
     advance(queue, id) {
       own.set(queue, id)
-      writeAtomically(file, `${JSON.stringify({ ...all, [source]: Object.fromEntries(own) })}\n`)
+      write()
+    },
+    forget(queue) {
+      if (own.delete(queue)) write()
     },
   }
 }

@@ -27,6 +27,8 @@ export interface JobLedger {
   last(queue: string): number
   /** Remembers it, surviving this process. */
   advance(queue: string, id: number): void
+  /** Of a queue that is no longer here, no job is. */
+  forget(queue: string): void
 }
 
 export async function importQueue(
@@ -41,11 +43,13 @@ export async function importQueue(
     .prepare(`SELECT queue AS name, target, secret FROM ${TABLE} WHERE type = 'queue' ORDER BY id`)
     .all() as unknown as Queue[]
   const jobsOf = db.prepare(`SELECT id, job, status FROM ${TABLE} WHERE type = 'job' AND queue = ? ORDER BY id`)
+  const { names: here } = await queue.list({})
   for (const { name, target, secret } of queues.filter((one) => wanted(one.name))) {
     const instance = report.instance('queue', name)
-    const isNew = await report.create(instance, () => queue.create({ name, target, secret: secret ?? undefined }))
-    if (isNew === undefined) continue
-    const last = isNew ? 0 : ledger.last(name)
+    if (!here.includes(name)) ledger.forget(name)
+    const create = () => queue.create({ name, target, secret: secret ?? undefined })
+    if (!(await report.create(instance, create))) continue
+    const last = ledger.last(name)
     for (const batch of inBatches<Job>(jobsOf.iterate(name), ({ job }) => job)) {
       const bring = async ({ id, job, status }: Job) => {
         const error = status === 'ERROR' ? FAILED : undefined
@@ -53,7 +57,8 @@ export async function importQueue(
         else await report.count(instance, String(id), async () => queue.post({ name, job: parseObject(job), error }))
       }
       await Promise.all(batch.map(bring))
-      ledger.advance(name, batch.at(-1)?.id ?? 0)
+      const end = batch.at(-1)?.id ?? 0
+      if (end > last) ledger.advance(name, end)
     }
   }
 }

@@ -50,20 +50,17 @@ export class ImportReport {
     if (examples.length < EXAMPLES) this.#examples.set(instance, [...examples, `'${name}' (${reason})`])
   }
 
-  /**
-   * Makes the instance itself; one that exists is fine. Answers whether it is new, or nothing when it cannot be.
-   * @throws what is no fault of the instance
-   */
-  async create(instance: Imported, work: () => Promise<unknown>): Promise<boolean | undefined> {
+  /** Makes the instance itself, or finds it there; false when it cannot be. @throws what is no fault of the instance */
+  async create(instance: Imported, work: () => Promise<unknown>): Promise<boolean> {
     try {
       await work()
       return true
     } catch (error) {
       if (!(error instanceof HyperError) || error.status >= 500) throw error
-      if (error.status === 409) return false
+      if (error.status === 409) return true
       this.warn(`${instance.service} '${instance.domain}' was left out: ${error.message}`)
       this.instances.splice(this.instances.indexOf(instance), 1)
-      return undefined
+      return false
     }
   }
 

@@ -20,7 +20,7 @@ export async function importSearch(
   for (const { id: index, doc } of indexes.filter(({ id }) => wanted(id))) {
     const instance = report.instance('search', index)
     const create = async () => search.createIndex({ index, mappings: parseObject(doc).mappings })
-    if ((await report.create(instance, create)) === undefined) continue
+    if (!(await report.create(instance, create))) continue
     const rows = db.prepare(`SELECT id, doc FROM docs WHERE type = 'doc' AND parent = ? ORDER BY id`).iterate(index)
     for (const batch of inBatches<Row>(rows, ({ doc }) => doc)) {
       const bring = (row: Row) =>

@@ -24,7 +24,7 @@ export async function importStorage(
 ): Promise<void> {
   for (const bucket of buckets.filter(wanted)) {
     const instance = report.instance('storage', bucket)
-    if ((await report.create(instance, () => storage.makeBucket({ bucket }))) === undefined) continue
+    if (!(await report.create(instance, () => storage.makeBucket({ bucket })))) continue
     let batch: File[] = []
     const bringBatch = async () => {
       const bring = (file: File) => report.count(instance, file.object, () => store(storage, bucket, file))
