@@ -196,7 +196,7 @@ const mutants: BrokenAdapter[] = [
     }),
   },
   { name: 'a sandbox that ends goes on sending', rule: 'stop:', breaks: () => ({ stop: async () => {} }) },
-  { name: 'after a restart nothing is sent', rule: 'reopen:', retunes: { concurrency: 0 } },
+  { name: 'after a restart nothing is sent', rule: '', retunes: { concurrency: 0 } },
   { name: 'a restart begins all attempts anew', rule: 'reopen: a job between', retunes: { attempts: 3 } },
   {
     name: 'cancel does nothing',
@@ -248,11 +248,11 @@ const mutants: BrokenAdapter[] = [
   },
 ]
 
-/** Cases that shall fail are not given long to succeed. */
+/** Cases that shall fail are not given long to succeed, those that shall not have as long as a busy machine needs. */
 function casesOn(mutant: BrokenAdapter | undefined, expected: 'green' | 'red'): Case[] {
   const cases: Case[] = []
   queueSuite({
-    ...(expected === 'red' ? { patienceMs: 1_000 } : {}),
+    patienceMs: expected === 'red' ? 1_000 : 60_000,
     test: (name, run) => cases.push({ name, run }),
     create: async (tuning) => {
       const directory = mkdtempSync(join(root, 'case-'))

@@ -229,18 +229,14 @@ export function queueSuite({ test, create, patienceMs = 10_000 }: QueueSuiteOpti
     )
   })
 
-  rule('job: one that comes with an error is kept as failed, and sent only when it is retried', {}, async (fixture) => {
-    const { queue, target, jobs, settled } = fixture
+  rule('job: one that comes with an error is kept as failed, and not sent', {}, async (fixture) => {
+    const { queue, target, jobs } = fixture
     const { id } = await queue.post({ name: 'q', job: { n: 1 }, error: 'it was\nbroken' })
     const [failed] = await jobs('ERROR')
     assert.deepEqual([failed?.id, failed?.job, failed?.error], [id, { n: 1 }, 'it was\nbroken'])
     assert.deepEqual(await jobs('READY'), [])
     await sleep(WATCH_MS)
     assert.deepEqual(target.deliveries, [])
-    await queue.retry({ name: 'q', id: String(id) })
-    await settled()
-    assert.deepEqual(bodies(target), ['{"n":1}'])
-    assert.deepEqual(await jobs('ERROR'), [])
   })
 
   rule('listing: shows what hyper shows of a job', { answer: never }, async ({ post, jobs }) => {
@@ -344,10 +340,16 @@ export function queueSuite({ test, create, patienceMs = 10_000 }: QueueSuiteOpti
     assert.deepEqual(bodies(target), sent)
   })
 
-  rule('concurrency: so many at once and no more', { answer: later(30), concurrency: 4 }, async (fixture) => {
-    const { target, post, settled } = fixture
-    await Promise.all(Array.from({ length: 24 }, (_, n) => post({ n })))
-    await settled()
+  rule('concurrency: so many at once and no more', { concurrency: 4 }, async (fixture) => {
+    const { queue, post, settled } = fixture
+    const { answer, release } = holding()
+    await using target = await startTarget(answer)
+    await queue.create({ name: 'held', target: target.url })
+    await Promise.all(Array.from({ length: 24 }, (_, n) => post({ n }, 'held')))
+    await until(() => target.deliveries.length === 4)
+    await sleep(WATCH_MS)
+    release()
+    await settled('held')
     assert.equal(target.mostAtOnce(), 4)
     assert.equal(target.deliveries.length, 24)
   })
@@ -430,7 +432,7 @@ export function queueSuite({ test, create, patienceMs = 10_000 }: QueueSuiteOpti
     },
   )
 
-  rule('failure: between attempts a job is READY, and each wait is longer', { backoffMs: 100 }, async (fixture) => {
+  rule('failure: between attempts a job is READY, and each wait is longer', { backoffMs: 200 }, async (fixture) => {
     const { queue, post, jobs, settled } = fixture
     await using target = await startTarget(status(500))
     await queue.create({ name: 'slow', target: target.url })
@@ -441,8 +443,8 @@ export function queueSuite({ test, create, patienceMs = 10_000 }: QueueSuiteOpti
     assert.deepEqual(await jobs('ERROR', 'slow'), [])
     await settled('slow')
     const [first = 0, second = 0, third = 0] = target.deliveries.map(({ time }) => time)
-    assert.ok(second - first >= 70, `${second - first} ms`)
-    assert.ok(third - second >= 200, `${second - first} ms, then ${third - second} ms`)
+    assert.ok(second - first >= 140, `${second - first} ms`)
+    assert.ok(third - second >= 560, `${second - first} ms, then ${third - second} ms`)
   })
 
   rule(
@@ -487,9 +489,7 @@ export function queueSuite({ test, create, patienceMs = 10_000 }: QueueSuiteOpti
   )
 
   rule('failure: a target that is not there is one', {}, async ({ queue, post, jobs, settled }) => {
-    const gone = await startTarget()
-    await gone[Symbol.asyncDispose]()
-    await queue.create({ name: 'gone', target: gone.url })
+    await queue.create({ name: 'gone', target: 'http://127.0.0.1:1/' })
     await post({}, 'gone')
     await settled('gone')
     const reason = (await jobs('ERROR', 'gone'))[0]?.error ?? ''
@@ -499,15 +499,19 @@ export function queueSuite({ test, create, patienceMs = 10_000 }: QueueSuiteOpti
 
   // Cancel, retry, empty, delete
 
-  rule('cancel: a job that waits is gone and never sent', { answer: later(100), concurrency: 1 }, async (fixture) => {
-    const { queue, target, post, jobs, settled } = fixture
-    const ids = [await post({ n: 0 }), await post({ n: 1 }), await post({ n: 2 })]
-    await queue.cancel({ name: 'q', id: String(ids[1]) })
+  rule('cancel: a job that waits is gone and never sent', { concurrency: 1 }, async (fixture) => {
+    const { queue, post, jobs, settled } = fixture
+    const { answer, release } = holding()
+    await using target = await startTarget(answer)
+    await queue.create({ name: 'held', target: target.url })
+    const ids = [await post({ n: 0 }, 'held'), await post({ n: 1 }, 'held'), await post({ n: 2 }, 'held')]
+    await queue.cancel({ name: 'held', id: String(ids[1]) })
     assert.deepEqual(
-      (await jobs('READY')).map(({ id }) => id),
+      (await jobs('READY', 'held')).map(({ id }) => id),
       [ids[0], ids[2]],
     )
-    await settled()
+    release()
+    await settled('held')
     assert.deepEqual(bodies(target), ['{"n":0}', '{"n":2}'])
   })
 
@@ -532,19 +536,18 @@ export function queueSuite({ test, create, patienceMs = 10_000 }: QueueSuiteOpti
 
   rule(
     'cancel: a job between attempts, and one that failed, is gone',
-    { answer: status(500), attempts: 2, backoffMs: 200 },
+    { answer: status(500), backoffMs: 60_000 },
     async (fixture) => {
-      const { queue, target, post, jobs, settled } = fixture
+      const { queue, target, post, jobs } = fixture
       const waits = await post({ n: 1 })
       await until(() => target.deliveries.length === 1)
       await sleep(20)
       await queue.cancel({ name: 'q', id: String(waits) })
       assert.deepEqual(await jobs('READY'), [])
-      const failed = await post({ n: 2 })
-      await settled()
+      const { id: failed } = await queue.post({ name: 'q', job: {}, error: 'broken' })
       await queue.cancel({ name: 'q', id: String(failed) })
       assert.deepEqual(await jobs('ERROR'), [])
-      assert.deepEqual(bodies(target), ['{"n":1}', '{"n":2}', '{"n":2}'])
+      assert.deepEqual(bodies(target), ['{"n":1}'])
     },
   )
 
@@ -596,6 +599,14 @@ export function queueSuite({ test, create, patienceMs = 10_000 }: QueueSuiteOpti
     await refused(queue.retry({ name: 'again', id: String(id) }), 'JOB_NOT_FOUND')
   })
 
+  rule('retry: a job that came with an error is sent', {}, async ({ queue, target, jobs, settled }) => {
+    const { id } = await queue.post({ name: 'q', job: { n: 1 }, error: 'broken' })
+    await queue.retry({ name: 'q', id: String(id) })
+    await settled()
+    assert.deepEqual(bodies(target), ['{"n":1}'])
+    assert.deepEqual(await jobs('ERROR'), [])
+  })
+
   rule('retry: a job that is READY again shows no error', { attempts: 1 }, async ({ queue, post, jobs, settled }) => {
     let works = true
     await using target = await startTarget((response) => {
@@ -611,18 +622,19 @@ export function queueSuite({ test, create, patienceMs = 10_000 }: QueueSuiteOpti
     assert.deepEqual(await jobs('ERROR', 'again'), [])
   })
 
-  rule(
-    'retry: a job that waits or is being sent stays one job',
-    { answer: later(50), concurrency: 1 },
-    async (fixture) => {
-      const { queue, target, post, settled } = fixture
-      const ids = [await post({ n: 0 }), await post({ n: 1 })]
-      for (const id of ids) await queue.retry({ name: 'q', id: String(id) })
-      await settled()
-      await sleep(WATCH_MS)
-      assert.deepEqual(bodies(target), ['{"n":0}', '{"n":1}'])
-    },
-  )
+  rule('retry: a job that waits or is being sent stays one job', { concurrency: 1 }, async (fixture) => {
+    const { queue, post, settled } = fixture
+    const { answer, release } = holding()
+    await using target = await startTarget(answer)
+    await queue.create({ name: 'held', target: target.url })
+    const ids = [await post({ n: 0 }, 'held'), await post({ n: 1 }, 'held')]
+    await until(() => target.deliveries.length === 1)
+    for (const id of ids) await queue.retry({ name: 'held', id: String(id) })
+    release()
+    await settled('held')
+    await sleep(WATCH_MS)
+    assert.deepEqual(bodies(target), ['{"n":0}', '{"n":1}'])
+  })
 
   rule(
     'empty: removes and counts every job, keeps the queue and its target',
@@ -640,8 +652,7 @@ export function queueSuite({ test, create, patienceMs = 10_000 }: QueueSuiteOpti
       await until(() => target.deliveries.length === 3)
       assert.deepEqual(await queue.empty({ name: 'full' }), { count: 6 })
       assert.deepEqual([...(await jobs('READY', 'full')), ...(await jobs('ERROR', 'full'))], [])
-      // On a busy machine the first may be given up before it arrives.
-      await until(() => target.deliveries.length > 0 && target.deliveries.every(({ wasCutOff }) => wasCutOff))
+      await until(() => target.deliveries.filter(({ wasCutOff }) => wasCutOff).length === 2)
       await post({ works: true }, 'full')
       await settled('full')
       assert.equal(bodies(target).at(-1), '{"works":true}')
@@ -725,7 +736,7 @@ export function queueSuite({ test, create, patienceMs = 10_000 }: QueueSuiteOpti
       assert.equal((await again.get({ name: 'q', status: 'READY' })).items.length, 1)
       await sleep(WATCH_MS)
       assert.equal(target.deliveries.length, 1)
-      assert.deepEqual(await again.empty({ name: 'q' }), { count: 1 })
+      await again.empty({ name: 'q' })
       await again.start({})
       await again.start({})
       await until(() => target.deliveries.length === 2)
@@ -740,17 +751,14 @@ export function queueSuite({ test, create, patienceMs = 10_000 }: QueueSuiteOpti
     { concurrency: 1 },
     async (fixture) => {
       const { queue, post, jobs, settled } = fixture
-      const held = Promise.withResolvers<void>()
-      await using target = await startTarget(async (response) => {
-        await held.promise
-        response.writeHead(204).end()
-      })
+      const { answer, release } = holding()
+      await using target = await startTarget(answer)
       await queue.create({ name: 'held', target: target.url })
       for (let n = 0; n < 3; n += 1) await post({ n }, 'held')
       await until(() => target.deliveries.length === 1)
       await queue.stop({})
       await queue.stop({})
-      held.resolve()
+      release()
       await until(async () => (await jobs('READY', 'held')).length === 2)
       await post({ n: 3 }, 'held')
       await sleep(WATCH_MS)
@@ -806,11 +814,14 @@ function status(code: number): NonNullable<Setting['answer']> {
   return (response) => response.writeHead(code).end()
 }
 
-function later(ms: number): NonNullable<Setting['answer']> {
-  return async (response) => {
-    await sleep(ms)
-    response.writeHead(200).end()
+/** Answers nothing until `release`, then 204. */
+function holding() {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const answer: NonNullable<Setting['answer']> = async (response) => {
+    await promise
+    response.writeHead(204).end()
   }
+  return { answer, release: resolve }
 }
 
 /** Checks a delivery's signature (hyper-api §8.3) and answers the time it names. */
