@@ -30,7 +30,8 @@ export async function purgeServices({ args, flags, output, env, cwd }: Context):
 
   if (!flags.has('yes') && output.interactive) {
     const where = target === undefined ? 'all domains' : `the domain '${target}'`
-    await confirm(output, `Empty ${(kinds ?? KINDS).join(' and ')} of ${where} in ${resolved.project.directory}?`)
+    const what = kinds ? new Intl.ListFormat('en').format(kinds) : 'every service'
+    await confirm(output, `Empty ${what} of ${where} in ${resolved.project.directory}?`)
   }
   const request = target === undefined ? { kinds, all: true as const } : { kinds, domain: target }
   if (found.state === 'starting') throw busy()

@@ -28,7 +28,7 @@ test('at a terminal purge asks, and no means no', terminal, async () => {
   await post(`${run.url}/data/test`, { _id: 'a' })
   const purge = project.start([], { command: ['sh', '-c', `echo n | ${inTerminal(['purge']).map(quoted).join(' ')}`] })
   const { stdout } = await purge.ended
-  assert.match(stdout, /Empty data and cache of the domain 'test' in .*\? \[y\/N\]/)
+  assert.match(stdout, /Empty every service of the domain 'test' in .*\? \[y\/N\]/)
   assert.equal(await get(`${run.url}/data/test/a`), 200)
   await project.down()
 })

@@ -33,20 +33,32 @@ async function bash(project: TestProject, script: string): Promise<string> {
   return stdout
 }
 
-test('every curl answers what the comment below it says', async () => {
-  await using project = new TestProject()
-  const { url } = await project.up('--data', '--cache', '--storage', '--search', '--queue')
-  const curls = blocks('sh').filter((text) => text.startsWith('curl '))
-  assert.equal(curls.length, 3)
-  const pairs = curls.join('\n').matchAll(/^(curl .*)\n((?:# .*\n)+)/gm)
-  let count = 0
-  for (const [, command = '', comment = ''] of pairs) {
-    const answer = await bash(project, command.replaceAll(ADDRESS, new URL(url).host).replace('curl', 'curl -sS'))
-    assert.equal(answer, comment.replaceAll(/^# |\n$/gm, ''), command)
-    count += 1
+/** The blocks a reader goes through between one start of the sandbox and the next, with the flags of that start. */
+function chapters(): { flags: string[]; curls: string }[] {
+  const found: { flags: string[]; curls: string }[] = []
+  for (const block of blocks('sh')) {
+    const [, flags] = /npm start -- (.*)$/m.exec(block) ?? []
+    if (flags) found.push({ flags: flags.split(' '), curls: '' })
+    else if (block.startsWith('curl ')) (found.at(-1) as { curls: string }).curls += block
   }
-  assert.equal(count, curls.join('').match(/^curl /gm)?.length, 'every curl has its answer')
-  await project.down()
+  return found
+}
+
+test('every curl answers what the comment below it says, on a sandbox started as said above it', async () => {
+  await using project = new TestProject()
+  assert.equal(chapters().length, 2)
+  for (const { flags, curls } of chapters()) {
+    const { url } = await project.up(...flags)
+    const pairs = curls.matchAll(/^(curl .*)\n((?:# .*\n)+)/gm)
+    let count = 0
+    for (const [, command = '', comment = ''] of pairs) {
+      const answer = await bash(project, command.replaceAll(ADDRESS, new URL(url).host).replace('curl', 'curl -sS'))
+      assert.equal(answer, comment.replaceAll(/^# |\n$/gm, ''), command)
+      count += 1
+    }
+    assert.equal(count, curls.match(/^curl /gm)?.length, 'every curl has its answer')
+    await project.down()
+  }
 })
 
 test('the commands do in their order', async () => {
@@ -89,10 +101,12 @@ test('the picture is what a terminal shows', async () => {
   assert.deepEqual(told(stdout + stderr), told(picture))
 })
 
-test('both set-up commands name scripts that exist', () => {
+test('set-up commands name scripts that exist', () => {
   const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
   const setUp = blocks('sh').filter((text) => text.startsWith('npm '))
-  assert.deepEqual(setUp, ['npm ci && npm start -- --data --cache\n', 'npm cit\n'])
+  const [start, test, restart, ...others] = setUp
+  assert.deepEqual([start, test, others], ['npm ci && npm start -- --data --cache\n', 'npm cit\n', []])
+  assert.match(restart ?? '', /^npm start -- (--[a-z]+ ?){5}\n$/)
   assert.equal(scripts.start, 'exec node cli/main.ts')
   assert.match(scripts.test, /^node --test /)
   const contributing = readFileSync(join(ROOT, 'CONTRIBUTING.md'), 'utf8')
@@ -108,7 +122,7 @@ test('the project file is one', async () => {
 
 test('the programs run', async () => {
   await using project = new TestProject()
-  const run = await project.up('--data', '--cache', '--storage', '--search')
+  const run = await project.up(...(chapters().at(-1)?.flags ?? []))
   const modules = project.file('node_modules')
   mkdirSync(join(modules, 'hyper-sandbox'), { recursive: true })
   symlinkSync(join(ROOT, 'node_modules/hyper-connect'), join(modules, 'hyper-connect'))
