@@ -8,6 +8,7 @@ import { parse as parseContentType } from 'content-type'
 import { HyperError } from './error.ts'
 import { uploadedType } from './media-type.ts'
 import { cutShort } from './request-body.ts'
+import { countStreamed } from './streamed-bytes.ts'
 import { boundByIdleness } from './upload-timeout.ts'
 
 export interface UploadForm {
@@ -91,7 +92,7 @@ export async function readForm(request: IncomingMessage): Promise<UploadForm> {
   })
   request.on('error', (cause) => fail(cutShort(cause)))
   boundByIdleness(request)
-  request.pipe(parser)
+  request.on('data', ({ length }: Buffer) => countStreamed(length)).pipe(parser)
   return begun.promise
 }
 

@@ -1,6 +1,7 @@
 /** Takes in what a request brings: whole and bounded, or as a stream; and gets rid of what nobody wants. */
 import type { IncomingMessage } from 'node:http'
 import { HyperError } from './error.ts'
+import { countStreamed } from './streamed-bytes.ts'
 import { boundByIdleness } from './upload-timeout.ts'
 
 /** How much more than a body's limit is still taken in: a client that is cut off while it sends never reads the answer. */
@@ -61,7 +62,10 @@ export async function* streamBody(request: IncomingMessage): AsyncGenerator<Uint
   }
   boundByIdleness(request)
   try {
-    yield* request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>
+    for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+      countStreamed(chunk.length)
+      yield chunk
+    }
   } catch (cause) {
     throw cutShort(cause)
   }

@@ -3,6 +3,7 @@ import { hash } from 'node:crypto'
 import { type IncomingMessage, type OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import { pipeline, type Readable } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { countStreamed } from './streamed-bytes.ts'
 
 export const COMMON_HEADERS = {
   'content-security-policy':
@@ -64,7 +65,12 @@ export function sendRaw(reply: FastifyReply, { status, headers, body }: RawAnswe
   if (body === undefined || body instanceof Uint8Array) raw.end(body)
   else if (raw.destroyed)
     body.destroy() // it left while the object was opened, which a pipeline would not notice
-  else pipeline(body, raw, () => {})
+  else
+    pipeline(
+      body.on('data', ({ length }: Uint8Array) => countStreamed(length)),
+      raw,
+      () => {},
+    )
   return reply
 }
 
