@@ -1,28 +1,12 @@
 /** hyper-api §7: whole words, their matches and their order; §1.11 S7. */
 import assert from 'node:assert/strict'
 import { type Domain, inEmptyDomain, inIndex } from './case.ts'
-import { answers, type Reply, refuses } from './http.ts'
-
-interface Match {
-  id: string
-  score: number
-  [member: string]: unknown
-}
+import { answers, refuses } from './http.ts'
+import { ask, type Match, matches } from './searching.ts'
 
 async function load({ onSearch }: Domain, texts: Record<string, unknown>): Promise<void> {
   const json = Object.entries(texts).map(([_id, text]) => ({ _id, text }))
   assert.equal((await onSearch('POST', '/_bulk', { json })).status, 201)
-}
-
-function ask({ onSearch }: Domain, json: unknown): Promise<Reply> {
-  return onSearch('POST', '/_query', { json })
-}
-
-async function matches(domain: Domain, q: string | object): Promise<Match[]> {
-  const reply = await ask(domain, typeof q === 'string' ? { query: q } : q)
-  const { matches } = reply.json() as { matches: Match[] }
-  answers(reply, 200, { ok: true, matches })
-  return matches
 }
 
 async function finds(domain: Domain, q: string | object, keys: string[]): Promise<void> {

@@ -1,34 +1,15 @@
 /** hyper-api §§1.8, 1.11, 2, 7 with §12.2 B27, B28: search indexes, their documents and what finds them. */
 import assert from 'node:assert/strict'
 import { type Domain, inEmptyDomain, inIndex, MAPPINGS, onSite } from './case.ts'
-import { answers, type Reply, refuses } from './http.ts'
+import { answers, refuses } from './http.ts'
+import { ask, type Match, matches } from './searching.ts'
 
 const NO_INDEX = 'index does not exist'
-
-interface Match {
-  id: string
-  score: number
-  terms: string[]
-  queryTerms: string[]
-  match: Record<string, string[]>
-  [stored: string]: unknown
-}
 
 async function add({ onSearch }: Domain, docs: Record<string, object>): Promise<void> {
   for (const [key, doc] of Object.entries(docs)) {
     answers(await onSearch('POST', '', { json: { key, doc } }), 201, { ok: true })
   }
-}
-
-function ask({ onSearch }: Domain, json: unknown): Promise<Reply> {
-  return onSearch('POST', '/_query', { json })
-}
-
-async function matches(domain: Domain, q: string | object): Promise<Match[]> {
-  const reply = await ask(domain, typeof q === 'string' ? { query: q } : q)
-  const { matches } = reply.json() as { matches: Match[] }
-  answers(reply, 200, { ok: true, matches })
-  return matches
 }
 
 /** Keys of what matches, in no order. */
