@@ -33,6 +33,7 @@ export async function startBare(answer: BareAnswer): Promise<Server> {
   const child = spawn(process.execPath, [join(import.meta.dirname, 'bare-server.ts'), JSON.stringify(answer)], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
+  endWithUs(child)
   if (!child.stdout) throw new Error('no stdout')
   const [line] = (await once(createInterface(child.stdout), 'line')) as [string]
   return {
@@ -53,6 +54,7 @@ export async function startSandbox(tcpPort: number): Promise<Server> {
     env: { ...process.env, HYPER_SANDBOX_HOME: join(project, 'home') },
     stdio: 'ignore',
   })
+  endWithUs(child)
   const startMs = await firstWrite(child, url, began)
   return {
     url,
@@ -77,6 +79,13 @@ async function firstWrite(child: ChildProcess, url: string, began: number): Prom
     await new Promise((resolve) => setTimeout(resolve, 2))
   }
   throw new Error(`the sandbox ended with exit code ${child.exitCode} before it answered`)
+}
+
+/** Also when what reads our output goes away, which ends us at once. */
+function endWithUs(child: ChildProcess): void {
+  const kill = () => child.kill()
+  process.once('exit', kill)
+  child.once('exit', () => process.off('exit', kill))
 }
 
 async function end(child: ChildProcess): Promise<void> {
