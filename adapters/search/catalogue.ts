@@ -2,6 +2,7 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { HyperError } from '../../server/error.ts'
 import type { Mappings } from '../../server/ports/search.ts'
+import { Lookups } from './lookups.ts'
 import { TOKENIZER } from './words.ts'
 
 export const LAYOUT_VERSION = 1
@@ -41,7 +42,7 @@ export interface Statements {
   addLength: StatementSync
   /** Answers field, length of what it removes. */
   removeLengths: StatementSync
-  find: StatementSync
+  lookups: Lookups
 }
 
 /** What scores need to know of an index besides its words. */
@@ -115,7 +116,7 @@ export function prepareAll(db: DatabaseSync, number: number): Statements {
     removeWords: prepare(`DELETE FROM words_${number} WHERE rowid = ?`),
     addLength: prepare(`INSERT INTO lengths_${number} (number, field, length) VALUES (?, ?, ?)`),
     removeLengths: prepare(`DELETE FROM lengths_${number} WHERE number = ? RETURNING field, length`),
-    find: prepare(`${findText(number)} LIMIT ? + 0`),
+    lookups: new Lookups(db, prepare(`${findText(number)} LIMIT ? + 0`)),
   }
 }
 

@@ -15,6 +15,7 @@ import {
   type Statements,
   statisticsText,
 } from './catalogue.ts'
+import type { Row } from './lookups.ts'
 import { type Found, Places, Ranking, type Term } from './ranking.ts'
 import { token, wordsOf } from './words.ts'
 
@@ -27,8 +28,6 @@ const SLICE_MS = 2
 const ROWS_PER_LOOK = 128
 
 const QUERY_DEADLINE_MS = 30_000
-
-type Row = [document: number, length: number]
 
 export interface Search {
   terms: Term[]
@@ -48,18 +47,19 @@ export function parseSearch(query: string, index: SearchIndex, names: readonly s
 
 /** Undefined when it would take long. */
 export function rankAtOnce(
-  { find, statistics }: Statements,
+  { lookups, statistics }: Statements,
   { terms, fields }: Search,
   maxRows = MAX_ROWS,
 ): TinyQueue<Found> | undefined {
   if (terms.length * fields.length > MAX_LOOKUPS) return undefined
+  lookups.refresh()
   const ranking = new Ranking(readStatistics(statistics))
   let left = maxRows
   for (const term of terms) {
     for (const [field, name] of fields) {
-      const rows = find.all(field, token(field, term.word), Math.max(left, 0) + 1) as unknown as Row[]
+      const rows = lookups.rows(field, token(field, term.word), left)
+      if (rows === undefined) return undefined
       left -= rows.length
-      if (left < 0) return undefined
       const places = new Places()
       for (const [document, length] of rows) places.take(document, length)
       ranking.add(term, field, name, places)
