@@ -1,4 +1,4 @@
-/** Which adapter serves which service on which engine. Adapters are loaded when a sandbox that runs them starts. */
+/** Which adapter serves which service: from files of its own, or on a server. Adapters are loaded when a sandbox that runs them starts. */
 import type { CachePort } from '../server/ports/cache.ts'
 import type { DataPort } from '../server/ports/data.ts'
 import type { QueuePort } from '../server/ports/queue.ts'
@@ -9,6 +9,17 @@ import type { SqliteQueueOptions } from './queue/sqlite.ts'
 export interface AdapterOptions {
   /** Where the adapter may keep its files. */
   directory: string
+}
+
+/** Where an adapter finds the server it works on, and what that server asks for. */
+export interface RemoteOptions {
+  /** Such as `mongodb://user:password@mongo:27017`; user and password may be part of it everywhere. */
+  url: string
+  /** What the server knows us by, where that is not part of `url`. */
+  key?: string | undefined
+  secretKey?: string | undefined
+  /** What everything of ours on that server begins with, so that it can be shared. @default 'hyper' */
+  namespace?: string | undefined
 }
 
 /** What else an adapter may be told; each has its defaults. */
@@ -24,7 +35,9 @@ export interface Ports {
   queue: QueuePort
 }
 
-type Engine = 'embedded'
+type Factories<O> = {
+  [S in keyof Ports]: (options: O & (S extends keyof Settings ? Settings[S] : unknown)) => Promise<Ports[S]>
+}
 
 export const registry = {
   embedded: {
@@ -34,10 +47,5 @@ export const registry = {
     search: async (options) => (await import('./search/sqlite.ts')).createSqliteSearch(options),
     queue: async (options) => (await import('./queue/sqlite.ts')).createSqliteQueue(options),
   },
-} as const satisfies {
-  [E in Engine]: {
-    [S in keyof Ports]: (
-      options: AdapterOptions & (S extends keyof Settings ? Settings[S] : unknown),
-    ) => Promise<Ports[S]>
-  }
-}
+  remote: {} as Partial<Factories<RemoteOptions>>,
+} satisfies { embedded: Factories<AdapterOptions>; remote: Partial<Factories<RemoteOptions>> }

@@ -11,6 +11,7 @@ import { forwardedHosts } from './forwarded-hosts.ts'
 import { findProject, type Project } from './project.ts'
 import { domainName, engineName, type ProjectFile, tcpPort } from './project-file.ts'
 import { creationOf, type ServiceConfigs } from './service-config.ts'
+import { servicesOf } from './service-variables.ts'
 import { type Remembered, readRemembered } from './state.ts'
 import { didYouMean } from './suggest.ts'
 import type { TlsConfig } from './tls.ts'
@@ -52,7 +53,8 @@ export interface ConfigSource {
 export async function resolveConfig(source: ConfigSource): Promise<Resolved> {
   const { flags, env } = source
   const project = findProject(source.cwd, flags.text('config'))
-  const file: ProjectFile = project.file === undefined ? {} : await readFile(project.file, env)
+  const written: ProjectFile = project.file === undefined ? {} : await readFile(project.file, env)
+  const file: ProjectFile = { ...written, services: servicesOf(written, env) }
   const remembered = readRemembered(project.stateDirectory)
 
   const engine = checked(flags, 'engine', engineName) ?? file.engine ?? DEFAULTS.engine
@@ -63,7 +65,7 @@ export async function resolveConfig(source: ConfigSource): Promise<Resolved> {
   }
   const asked = KINDS.filter((kind) => flags.has(kind))
   const running = runningServices(source, file, asked)
-  const services: ServiceConfigs = Object.fromEntries(running.map((kind) => [kind, configOf(file, kind)]))
+  const services: ServiceConfigs = Object.fromEntries(running.map((kind) => [kind, configOf(file.services?.[kind])]))
   const listenPort = givenTcpPort(flags, env) ?? file.listen?.port ?? remembered.tcpPort ?? DEFAULTS.tcpPort
   const tls = tlsOf(flags, file, listenPort, remembered)
   return {
@@ -80,11 +82,11 @@ export async function resolveConfig(source: ConfigSource): Promise<Resolved> {
         host: flags.text('host') ?? file.listen?.host ?? DEFAULTS.host,
         tcpPort: listenPort,
         allowedHosts: [
-          ...(file.listen?.allowed_hosts ?? []),
+          ...(listOf(env, 'allowed-hosts') ?? file.listen?.allowed_hosts ?? []),
           ...forwardedHosts(env, listenPort),
           ...forwardedHosts(env, tls?.tcpPort ?? 0),
         ],
-        allowedOrigins: file.listen?.allowed_origins ?? [],
+        allowedOrigins: listOf(env, 'allowed-origins') ?? file.listen?.allowed_origins ?? [],
         ...(tls ? { tls } : {}),
       },
       ...credentialsOf(env, file),
@@ -161,8 +163,13 @@ function runningServices({ flags, nano }: ConfigSource, file: ProjectFile, asked
   return running
 }
 
-function configOf(file: ProjectFile, kind: ServiceName): NonNullable<ServiceConfigs[typeof kind]> {
-  const configured = file.services?.[kind]
+/** A variable without a flag, as these are settings of a place, not of a run. */
+function listOf(env: NodeJS.ProcessEnv, name: string): string[] | undefined {
+  const text = env[variableOf(name)]
+  return text ? text.split(',').map((entry) => entry.trim()) : undefined
+}
+
+function configOf(configured: NonNullable<ProjectFile['services']>[ServiceName]): object {
   if (typeof configured !== 'object') return {}
   if (!('timeout_ms' in configured)) return configured
   const { timeout_ms: timeoutMs, ...others } = configured

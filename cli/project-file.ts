@@ -1,5 +1,7 @@
 /** The shape of the project file `hyper-sandbox.yaml` and of the `.local.yaml` beside it. */
 import * as z from 'zod'
+import type { ServiceName } from '../server/services.ts'
+import { SCHEMES } from './service-config.ts'
 
 export const engineName = z.enum(['auto', 'embedded', 'compose'], 'must be auto, embedded or compose')
 
@@ -20,7 +22,31 @@ const adapter = z
   .min(1, 'must not be empty')
   .optional()
   .describe('Module to use instead of ours: a path beginning with ./, or the name of a package.')
-const service = z.union([z.boolean(), z.strictObject({ adapter })])
+const text = z.string().min(1, 'must not be empty').optional()
+
+/** How a server is named that exists already. */
+function server(kind: ServiceName) {
+  const schemes = SCHEMES[kind]
+  const spelled = schemes.map((scheme) => `${scheme}//`).join(' or ')
+  return {
+    adapter,
+    url: z
+      .string()
+      // Several hosts with commas between them are none to URL.canParse.
+      .refine((url) => schemes.some((scheme) => url.startsWith(`${scheme}//`)), `must begin with ${spelled}`)
+      .optional()
+      .describe('Server to use instead of one of our own.'),
+  }
+}
+const service = (kind: ServiceName) => z.union([z.boolean(), z.strictObject(server(kind))])
+const storage = z.union([
+  z.boolean(),
+  z.strictObject({
+    ...server('storage'),
+    key: text.describe('Access key of that server.'),
+    secretKey: text.describe('Secret key of that server. Better kept in the .local.yaml, or in a variable.'),
+  }),
+])
 
 const fieldNames = z.array(z.string().min(1, 'must not be empty'))
 const positive = (most: number) =>
@@ -31,7 +57,8 @@ const positive = (most: number) =>
 const search = z.union([
   z.boolean(),
   z.strictObject({
-    adapter,
+    ...server('search'),
+    key: text.describe('Key of that server. Better kept in the .local.yaml, or in a variable.'),
     fields: fieldNames.optional().describe('Members that are searched, for the index that --search creates.'),
     storeFields: fieldNames.optional().describe('Members that come back with a match.'),
   }),
@@ -39,7 +66,7 @@ const search = z.union([
 const queue = z.union([
   z.boolean(),
   z.strictObject({
-    adapter,
+    ...server('queue'),
     target: z
       .url({ protocol: /^https?$/, error: 'must be an http or https address' })
       .optional()
@@ -83,9 +110,9 @@ export const projectFile = z.strictObject({
     .optional(),
   services: z
     .strictObject({
-      data: service.optional(),
-      cache: service.optional(),
-      storage: service.optional(),
+      data: service('data').optional(),
+      cache: service('cache').optional(),
+      storage: storage.optional(),
       search: search.optional(),
       queue: queue.optional(),
     })

@@ -4,9 +4,28 @@ import type { ServiceName } from '../server/services.ts'
 export interface ServiceConfig {
   /** A third-party adapter: a path, or a package's name, whose default export makes one. */
   adapter?: string | undefined
+  /** A server that exists already, such as `redis://cache.internal:6379`. @default the sandbox keeps the data itself */
+  url?: string | undefined
 }
 
+export interface StorageConfig extends ServiceConfig {
+  /** Access key of the server at `url`, where it is no part of that. */
+  key?: string | undefined
+  secretKey?: string | undefined
+}
+
+/** What addresses of a service's servers begin with. */
+export const SCHEMES = {
+  data: ['mongodb:', 'mongodb+srv:'],
+  cache: ['redis:', 'rediss:'],
+  storage: ['http:', 'https:'],
+  search: ['http:', 'https:'],
+  queue: ['redis:', 'rediss:'],
+} as const satisfies Record<ServiceName, readonly string[]>
+
 export interface SearchConfig extends ServiceConfig {
+  /** Key of the server at `url`. */
+  key?: string | undefined
   /** Members that are searched. With them the domain's index is created, without them it is not. */
   fields?: string[] | undefined
   /** Members that come back with a match. @default none */
@@ -27,7 +46,8 @@ export interface QueueConfig extends ServiceConfig {
 }
 
 /** The services that run, each with what is said of it. */
-export type ServiceConfigs = Partial<Record<Exclude<ServiceName, 'search' | 'queue'>, ServiceConfig>> & {
+export type ServiceConfigs = Partial<Record<'data' | 'cache', ServiceConfig>> & {
+  storage?: StorageConfig
   search?: SearchConfig
   queue?: QueueConfig
 }

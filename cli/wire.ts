@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto'
 import { pathToFileURL } from 'node:url'
 import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
-import { type AdapterOptions, registry, type Settings } from '../adapters/registry.ts'
+import { type AdapterOptions, type RemoteOptions, registry, type Settings } from '../adapters/registry.ts'
 import { buildApp } from '../server/app.ts'
 import type { Credentials } from '../server/credentials.ts'
 import { HyperError } from '../server/error.ts'
@@ -18,7 +18,7 @@ import { searchPort } from '../server/ports/search.ts'
 import { storagePort } from '../server/ports/storage.ts'
 import type { Services } from '../server/services.ts'
 import { type Listener, listen, listenSecurely } from '../server/start.ts'
-import type { ServiceConfigs } from './service-config.ts'
+import type { ServiceConfigs, StorageConfig } from './service-config.ts'
 import type { TlsConfig } from './tls.ts'
 import { VERSION } from './version.ts'
 
@@ -52,7 +52,7 @@ export interface SandboxConfig {
 }
 
 /** What opening the services needs of a configuration. */
-export type ServicesConfig = Pick<SandboxConfig, 'services' | 'dataDirectory' | 'projectDirectory' | 'engine'>
+export type ServicesConfig = Pick<SandboxConfig, 'services' | 'dataDirectory' | 'projectDirectory'>
 
 /** Where HTTPS is served. */
 export interface SecureAddress {
@@ -195,8 +195,12 @@ type Ports = { [S in keyof typeof PORTS]: Awaited<ReturnType<(typeof registry)['
 
 async function load<S extends keyof Ports>(config: ServicesConfig, service: S): Promise<Ports[S]> {
   const options = { directory: config.dataDirectory, ...(service === 'queue' ? queueSettings(config.services) : {}) }
-  const custom = config.services[service]?.adapter
-  if (custom === undefined) return registry[config.engine][service](options) as Promise<Ports[S]>
+  const { adapter: custom, url, key, secretKey } = config.services[service] as StorageConfig
+  if (custom === undefined && url !== undefined) {
+    const create = registry.remote[service] as (remote: RemoteOptions & Settings['queue']) => Promise<Ports[S]>
+    return create({ ...options, url, key, secretKey })
+  }
+  if (custom === undefined) return registry.embedded[service](options) as Promise<Ports[S]>
   const create = await importAdapter(custom, config.projectDirectory, service)
   return create(options) as Ports[S] | Promise<Ports[S]> as Promise<Ports[S]>
 }

@@ -13,8 +13,11 @@ const HEXAGON = /^server\/(error|port|validation|json-text|ports\/[a-z-]+)\.ts$/
 
 /** The client libraries of each adapter's folder; an adapter is a technology, so the list is short. */
 const ADAPTER_LIBRARIES: Record<string, readonly string[]> = {
-  data: [...['ajv', 'mingo'], ...['@turf/boolean-intersects', '@turf/boolean-point-in-polygon', '@turf/distance']],
-  search: ['tinyqueue'],
+  data: [...['ajv', 'mingo', 'mongodb'], ...['@turf/boolean-intersects', '@turf/boolean-point-in-polygon', '@turf/distance']],
+  cache: ['ioredis'],
+  queue: ['bullmq', 'ioredis'],
+  search: ['meilisearch', 'tinyqueue'],
+  storage: ['@aws-sdk/client-s3', '@aws-sdk/lib-storage'],
 }
 
 /** Every import of the files that `from` picks must pass `may`. */
