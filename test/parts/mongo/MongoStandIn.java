@@ -1,9 +1,10 @@
 /*
  * Stands in for MongoDB where no MongoDB can be had: mongo-java-server speaks the wire protocol, its H2 backend keeps the data,
  * and this launcher adds what current drivers and a stack with passwords expect. It is not MongoDB, and what passes on it has
- * not passed on MongoDB. Among what it lacks: sessions, transactions and retryable writes (drivers notice and go without), change
- * streams, text and geo indexes, any use of an index that is not unique (queries scan), collations, $where, partial indexes,
- * `explain`, users other than the one, TLS; write concerns are accepted and mean "written to the file, not synced".
+ * not passed on MongoDB. Lacking, and refused: sessions, transactions, retryable writes (drivers notice and go without), updates
+ * by a pipeline, $jsonSchema, explain, change streams. Lacking, and accepted all the same: text and geo indexes, partial indexes,
+ * any use of an index that is not unique (queries scan), hints, collations, time limits; a write concern means "written to the
+ * file, not synced" whatever it says. One user, no TLS.
  *
  * java -cp 'jars/*:classes' MongoStandIn <host> <port> <directory>, with MONGO_INITDB_ROOT_USERNAME and _PASSWORD as the image has them.
  */
@@ -14,6 +15,7 @@ import java.security.GeneralSecurityException;
 import java.security.MessageDigest;
 import java.security.SecureRandom;
 import java.util.Base64;
+import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -87,6 +89,7 @@ public final class MongoStandIn extends H2Backend {
             case "hello", "ismaster" -> hello(channel, database, query);
             case "saslstart" -> saslStart(channel, database, query);
             case "saslcontinue" -> saslContinue(channel, query);
+            case "listcollections" -> listCollections(super.handleCommand(channel, database, command, query), query);
             default -> {
                 Document reply = super.handleCommand(channel, database, command, query);
                 // What is acknowledged is in the file and survives a kill of this process. Concurrent writes share a commit.
@@ -109,6 +112,15 @@ public final class MongoStandIn extends H2Backend {
         reply.put("isWritablePrimary", true);
         if (query.get("saslSupportedMechs") != null) {
             reply.put("saslSupportedMechs", List.of("SCRAM-SHA-256"));
+        }
+        return reply;
+    }
+
+    /** The server lists all collections, whatever is asked. */
+    private static Document listCollections(Document reply, Document query) {
+        if (query.get("filter") instanceof Document filter && filter.get("name") instanceof String name
+            && reply.get("cursor") instanceof Document cursor && cursor.get("firstBatch") instanceof Collection<?> all) {
+            cursor.put("firstBatch", all.stream().filter(each -> name.equals(((Document) each).get("name"))).toList());
         }
         return reply;
     }
