@@ -5,7 +5,13 @@ import { join } from 'node:path'
 import { execa } from 'execa'
 import { findPart, keepPart } from '../cache.ts'
 
-export const JARS = 'mongo-java-server-1.47.0'
+export const MONGO_JAVA_SERVER = {
+  group: 'de.bwaldvogel',
+  version: '1.47.0',
+  artifacts: ['mongo-java-server', 'mongo-java-server-h2-backend'],
+} as const
+
+export const JARS = `mongo-java-server-${MONGO_JAVA_SERVER.version}`
 
 /** For a process that starts quickly and stays small. */
 export const JVM_FLAGS = [
