@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { MINIO } from './built.ts'
 import { findPart, keepPart } from './cache.ts'
-import { compileLauncher, JARS, JVM_FLAGS } from './mongo/stand-in.ts'
+import { compileLauncher, JARS, JVM_FLAGS, launcherPart } from './mongo/stand-in.ts'
 import { type Part, run, runAsRoot } from './part.ts'
 import { findMeilisearch, type ServerKind } from './server-kinds.ts'
 
@@ -30,9 +30,12 @@ export const TEST_IMAGES: Record<ServerKind, string> = {
   meilisearch: 'hyper-sandbox-test/meilisearch',
 }
 
-/** Puts beside the Dockerfile what it copies; `version` stands for all of that. */
+/** What goes beside the Dockerfile. */
 interface Content {
+  /** Of the server. */
   version: string
+  /** What else decides what the image is. */
+  madeOf?: string
   fill(directory: string): Promise<void>
 }
 
@@ -44,6 +47,7 @@ const CONTENTS: Record<ServerKind, () => Promise<Content>> = {
   }),
   mongo: async () => ({
     version: '6.0.0',
+    madeOf: `${JARS} ${launcherPart()}`,
     async fill(directory) {
       const standIn = join(directory, 'stand-in')
       cpSync(needed(JARS), standIn, { recursive: true })
@@ -117,8 +121,8 @@ export const serviceImages: readonly Part[] = (Object.keys(TEST_IMAGES) as Serve
 }))
 
 /** Of the files that make an image and of the versions in it. */
-function digest(kind: ServerKind, { version }: Content): string {
-  const hash = createHash('sha256').update(`${BASE} ${version}`)
+function digest(kind: ServerKind, { version, madeOf = '' }: Content): string {
+  const hash = createHash('sha256').update(`${BASE} ${version} ${madeOf}`)
   const files = readdirSync(join(IMAGES_DIRECTORY, kind)).sort()
   for (const file of files) hash.update(`\n${file}\n`).update(readFileSync(join(IMAGES_DIRECTORY, kind, file)))
   return hash.digest('hex').slice(0, 12)

@@ -24,10 +24,14 @@ export const JVM_FLAGS = [
 
 const SOURCE = join(import.meta.dirname, 'MongoStandIn.java')
 
+/** What the launcher, as it is written now, is called in the parts cache. */
+export function launcherPart(): string {
+  return `mongo-stand-in-${createHash('sha256').update(readFileSync(SOURCE)).digest('hex').slice(0, 12)}`
+}
+
 /** @param jars a directory */
 export async function compileLauncher(jars: string): Promise<string> {
-  const digest = createHash('sha256').update(readFileSync(SOURCE)).digest('hex').slice(0, 12)
-  return await keepPart(`mongo-stand-in-${digest}`, async (directory) => {
+  return await keepPart(launcherPart(), async (directory) => {
     await execa('javac', ['-cp', join(jars, '*'), '-d', directory, SOURCE])
   })
 }
