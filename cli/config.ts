@@ -28,6 +28,8 @@ export const KINDS = ['data', 'cache', 'storage', 'search', 'queue'] as const sa
 /** A configuration before anything of it runs. */
 export interface Resolved {
   project: Project
+  /** The one to run on, as far as anyone said so; `auto` is the last one, else what there is. */
+  engine: z.infer<typeof engineName>
   /** `listen.tcpPort` is 0 when a free one shall be taken, the project's earlier one if it still is. */
   config: Omit<SandboxConfig, 'token' | 'signingKey' | 'dataDirectory'>
   /** TCP port this project had last, for `listen.tcpPort` 0. */
@@ -57,12 +59,6 @@ export async function resolveConfig(source: ConfigSource): Promise<Resolved> {
   const file: ProjectFile = { ...written, services: servicesOf(written, env) }
   const remembered = readRemembered(project.stateDirectory)
 
-  const engine = checked(flags, 'engine', engineName) ?? file.engine ?? DEFAULTS.engine
-  if (engine === 'compose') {
-    throw new HyperError('ENGINE_UNAVAILABLE', 'the compose engine is not part of this version', {
-      hint: 'Use --engine embedded: it needs nothing but Node and keeps its data in the project.',
-    })
-  }
   const asked = KINDS.filter((kind) => flags.has(kind))
   const running = runningServices(source, file, asked)
   const services: ServiceConfigs = Object.fromEntries(running.map((kind) => [kind, configOf(file.services?.[kind])]))
@@ -70,12 +66,12 @@ export async function resolveConfig(source: ConfigSource): Promise<Resolved> {
   const tls = tlsOf(flags, file, listenPort, remembered)
   return {
     project,
+    engine: checked(flags, 'engine', engineName) ?? file.engine ?? DEFAULTS.engine,
     config: {
       name: file.name ?? project.defaultName,
       projectDirectory: project.directory,
       stateDirectory: project.stateDirectory,
       authorityDirectory: authorityDirectory(env),
-      engine: 'embedded',
       domain: checked(flags, 'domain', domainName) ?? file.domain ?? DEFAULTS.domain,
       services,
       listen: {

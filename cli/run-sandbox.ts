@@ -11,16 +11,7 @@ import type { Resolved } from './config.ts'
 import { acquireLock } from './lock.ts'
 import { registerSandbox } from './registry.ts'
 import type { StopReason } from './signals.ts'
-import {
-  keepSecrets,
-  makeStateDirectory,
-  type Run,
-  readRemembered,
-  readRun,
-  removeRun,
-  writeRemembered,
-  writeRun,
-} from './state.ts'
+import { type EmbeddedRun, keepSecrets, makeStateDirectory, readRun, remember, removeRun, writeRun } from './state.ts'
 import { VERSION } from './version.ts'
 import type { RunningSandbox, SandboxConfig, StartOptions } from './wire.ts'
 
@@ -37,7 +28,7 @@ export interface RunOptions {
   /** Resolves when the sandbox shall stop. */
   stopRequested: Promise<StopReason>
   onShutdown(): void
-  onReady(run: Run, emptied: Emptied[]): void
+  onReady(run: EmbeddedRun, emptied: Emptied[]): void
 }
 
 /** Resolves with why it stopped, or `'taken'` when another process runs this project's sandbox. @throws HyperError */
@@ -71,9 +62,8 @@ export async function runSandbox(resolved: Resolved, options: RunOptions): Promi
     const { sandbox, emptied } = started
 
     const { url, host, tcpPort, https, instance } = sandbox
-    const ready: Run = { ...run, phase: 'ready', url, host, tcpPort, https, instance }
-    const httpsTcpPort = https?.tcpPort ?? readRemembered(stateDirectory).httpsTcpPort
-    writeRemembered(stateDirectory, { engine: config.engine, tcpPort, httpsTcpPort, version: VERSION })
+    const ready: EmbeddedRun = { ...run, phase: 'ready', url, host, tcpPort, https, instance }
+    remember(stateDirectory, { engine: 'embedded', tcpPort, httpsTcpPort: https?.tcpPort, version: VERSION })
     try {
       registerSandbox(options.env, config)
     } catch (err) {
@@ -90,7 +80,7 @@ export async function runSandbox(resolved: Resolved, options: RunOptions): Promi
     logger.info('stopped')
     return reason
   } catch (error) {
-    throw explained(error, options.env)
+    throw await explained(error, options.env)
   } finally {
     process.off('exit', cleanUp)
     cleanUp()
@@ -136,13 +126,13 @@ async function startOnPort<T>(
 /** A run that was killed could not clean up after itself. */
 function removeLeftovers(stateDirectory: string): void {
   const left = readRun(stateDirectory)
-  if (left?.ephemeral && left.dataDirectory.startsWith(TEMPORARY)) {
+  if (left?.engine === 'embedded' && left.ephemeral && left.dataDirectory.startsWith(TEMPORARY)) {
     rmSync(left.dataDirectory, { recursive: true, force: true })
   }
   removeRun(stateDirectory)
 }
 
-function describeRun(config: SandboxConfig, ephemeral: boolean, args: string[]): Run {
+function describeRun(config: SandboxConfig, ephemeral: boolean, args: string[]): EmbeddedRun {
   return {
     phase: 'starting',
     pid: process.pid,
@@ -152,9 +142,9 @@ function describeRun(config: SandboxConfig, ephemeral: boolean, args: string[]):
     host: config.listen.host,
     tcpPort: config.listen.tcpPort,
     authKey: config.credentials?.key,
-    services: Object.keys(config.services) as Run['services'],
+    services: Object.keys(config.services) as EmbeddedRun['services'],
     domain: config.domain,
-    engine: config.engine,
+    engine: 'embedded',
     dataDirectory: config.dataDirectory,
     ephemeral,
     version: VERSION,
@@ -172,10 +162,10 @@ function tooLate(timeoutMs: number): Promise<never> {
   })
 }
 
-function explained(error: unknown, env: NodeJS.ProcessEnv): HyperError {
+async function explained(error: unknown, env: NodeJS.ProcessEnv): Promise<HyperError> {
   const known = asHyperError(error)
   const taken = known.code === 'ADDRESS_IN_USE' && (known.cause as { code?: string } | undefined)?.code === 'EADDRINUSE'
   if (!taken) return known
   const { tcpPort } = known.meta as { tcpPort: number }
-  return explainAddressInUse(known, tcpPort, env)
+  return await explainAddressInUse(known, tcpPort, env)
 }

@@ -11,11 +11,12 @@ import { HyperError } from '../server/error.ts'
 import { SERVICE_NAMES } from '../server/services.ts'
 import { writeAtomically } from './atomic-file.ts'
 
-const run = z.object({
+export const ENGINES = ['embedded', 'compose'] as const
+
+export type EngineName = (typeof ENGINES)[number]
+
+const anyRun = z.object({
   phase: z.enum(['starting', 'ready']),
-  pid: z.int(),
-  /** Random id of the run, also in `GET /readyz`. */
-  instance: z.string(),
   name: z.string(),
   url: z.string(),
   host: z.string(),
@@ -25,8 +26,6 @@ const run = z.object({
   https: z.object({ url: z.string(), tcpPort: z.int(), authorityFile: z.string().optional() }).optional(),
   services: z.array(z.enum(SERVICE_NAMES)),
   domain: z.string(),
-  engine: z.enum(['embedded']),
-  dataDirectory: z.string(),
   ephemeral: z.boolean(),
   version: z.string(),
   /** ISO 8601. */
@@ -35,11 +34,34 @@ const run = z.object({
   arguments: z.array(z.string()),
 })
 
-/** One run of a sandbox, as its process wrote it down. */
-export type Run = z.infer<typeof run>
+const embeddedRun = anyRun.extend({
+  engine: z.literal('embedded'),
+  pid: z.int(),
+  /** Random id of the run, also in `GET /readyz`. */
+  instance: z.string(),
+  dataDirectory: z.string(),
+})
 
-const remembered = z.object({
-  engine: z.enum(['embedded']).optional(),
+const composeRun = anyRun.extend({
+  engine: z.literal('compose'),
+  /** Addresses of servers that exist already, without their credentials. */
+  servers: z.partialRecord(z.enum(SERVICE_NAMES), z.string()),
+})
+
+/** One run in a process of ours, as that wrote it down. */
+export type EmbeddedRun = z.infer<typeof embeddedRun>
+
+/** One run in containers, as `up` wrote it down; whether they still run only Docker knows. */
+export type ComposeRun = z.infer<typeof composeRun>
+
+export type Run = EmbeddedRun | ComposeRun
+
+const run = z.discriminatedUnion('engine', [embeddedRun, composeRun])
+
+const remembered = z.looseObject({
+  engine: z.enum(ENGINES).optional(),
+  /** Name of the Docker project whose volumes may hold data of this one. */
+  stack: z.string().optional(),
   tcpPort: z.int().min(1).max(65535).optional(),
   httpsTcpPort: z.int().min(1).max(65535).optional(),
   /** Version that wrote the data last. */
@@ -105,8 +127,10 @@ export function readRemembered(stateDirectory: string): Remembered {
   return read(stateFiles(stateDirectory).remembered, remembered) ?? {}
 }
 
-export function writeRemembered(stateDirectory: string, value: Remembered): void {
-  writeAtomically(stateFiles(stateDirectory).remembered, `${JSON.stringify(value, undefined, 2)}\n`)
+/** Beside what is remembered already. */
+export function remember(stateDirectory: string, value: Remembered): void {
+  const all = { ...readRemembered(stateDirectory), ...JSON.parse(JSON.stringify(value)) }
+  writeAtomically(stateFiles(stateDirectory).remembered, `${JSON.stringify(all, undefined, 2)}\n`)
 }
 
 const SECRET_BYTES = 32

@@ -14,7 +14,7 @@ export const env: Command = {
     const { readSecrets } = await import('../state.ts')
     const { cloudConnectionString, connectionString } = await import('../connection-string.ts')
     const project = findProject(cwd, flags.text('config'))
-    const run = requireRunning(project.stateDirectory, project.directory)
+    const run = await requireRunning(project)
     const credentials = readSecrets(project.stateDirectory)?.credentials
     const variables = {
       HYPER: connectionString(run.url, run.domain, credentials),

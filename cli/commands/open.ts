@@ -11,7 +11,7 @@ export const open: Command = {
     const { requireRunning } = await import('../running.ts')
     const { openInBrowser } = await import('../browser.ts')
     const project = findProject(cwd, flags.text('config'))
-    const run = requireRunning(project.stateDirectory, project.directory)
+    const run = await requireRunning(project)
     const url = `${run.url}/docs`
     const opened = await openInBrowser(url)
     if (!opened) output.warn('no browser could be started here; open the address yourself')
