@@ -13,7 +13,10 @@ const HEXAGON = /^server\/(error|port|validation|json-text|ports\/[a-z-]+)\.ts$/
 
 /** The client libraries of each adapter's folder; an adapter is a technology, so the list is short. */
 const ADAPTER_LIBRARIES: Record<string, readonly string[]> = {
-  data: [...['ajv', 'mingo', 'mongodb'], ...['@turf/boolean-intersects', '@turf/boolean-point-in-polygon', '@turf/distance']],
+  data: [
+    ...['ajv', 'mingo', 'mongodb'],
+    ...['@turf/boolean-intersects', '@turf/boolean-point-in-polygon', '@turf/distance'],
+  ],
   cache: ['ioredis'],
   queue: ['bullmq', 'ioredis'],
   search: ['meilisearch', 'tinyqueue'],

@@ -137,7 +137,10 @@ test('a wrong project file ends with 8 and names line and key', async () => {
       /yaml:1: services\.queue\.target must be an http or https address$/,
     ],
     ['services: { search: { fields: title } }', /yaml:1: services\.search\.fields must be array$/],
-    ['services: { search: 1 }', /search must be true, false or \{ adapter: …, url: …, key: …, fields: …, storeFields: … \}$/],
+    [
+      'services: { search: 1 }',
+      /search must be true, false or \{ adapter: …, url: …, key: …, fields: …, storeFields: … \}$/,
+    ],
     [
       `services:\n  queue:\n    secret: "\${NO_SUCH}"`,
       /yaml:3: services\.queue\.secret names the variable \$\{NO_SUCH\}, which is not set$/,
