@@ -5,7 +5,7 @@ import { decode } from '../../server/json-text.ts'
 import type { Guarded } from '../../server/port.ts'
 import type { CacheEntry, CachePort } from '../../server/ports/cache.ts'
 import { collect } from '../../server/ports/common.ts'
-import type { Differential, Step } from './harness.ts'
+import { callWith, type Differential, step } from './harness.ts'
 import { numbers, objects } from './values.ts'
 
 const LONG_KEY = `k${'/-'.repeat(400)}`
@@ -81,10 +81,6 @@ const pieces = fc.oneof(
 )
 const patterns = fc.array(pieces, { maxLength: 5 }).map((parts) => parts.join(''))
 
-function step(method: string, args: Record<string, fc.Arbitrary<unknown>>): fc.Arbitrary<Step> {
-  return fc.record({ method: fc.constant(method), args: fc.record(args) })
-}
-
 const write = { store: stores, key: keys, value: values }
 
 export const cacheDifferential: Differential<Guarded<CachePort>> = {
@@ -126,10 +122,10 @@ export const cacheDifferential: Differential<Guarded<CachePort>> = {
   },
 
   async perform(cache, { method, args }) {
-    const answer = await (cache[method as keyof CachePort] as (args: unknown) => Promise<unknown>)(args)
+    const answer = await callWith(cache, method, args)
     const { ttlMs } = args
     if (typeof ttlMs === 'number' && ttlMs > 0 && ttlMs <= SHORT_MS) await sleep(ttlMs + 30)
-    if (method !== 'listDocs') return decode(answer)
+    if (method !== 'listDocs') return answer
     const entries = await collect(answer as Awaited<ReturnType<CachePort['listDocs']>>)
     return entries.map((entry) => decode(entry)).map(({ key, value }: CacheEntry) => ({ key, value: decode(value) }))
   },

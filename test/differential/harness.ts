@@ -5,8 +5,7 @@
 import { inspect } from 'node:util'
 import fc from 'fast-check'
 import { HyperError } from '../../server/error.ts'
-import { encode } from '../../server/json-text.ts'
-import { type Page, collect as pages } from '../../server/ports/common.ts'
+import { decode } from '../../server/json-text.ts'
 
 /** One call. */
 export interface Step {
@@ -115,7 +114,7 @@ export async function differ<S>(
         answerOf(differential, sides.embedded, step),
         answerOf(differential, sides.remote, step),
       ])
-      const count = 'label' in step ? counts.get(step.label) : undefined
+      const count = isCounted(step) ? counts.get(step.label) : undefined
       if (count) count.cases += 1
       if (isSame(embedded, remote)) {
         if (count) count.agreed += 1
@@ -160,14 +159,24 @@ async function answerOf<S>({ perform }: Pick<Differential<S>, 'perform'>, side: 
   }
 }
 
+function isCounted(step: Step | LabelledStep): step is LabelledStep {
+  return 'label' in step
+}
+
 function isSame(a: Answer, b: Answer): boolean {
   if ('value' in a || 'value' in b) return 'value' in a && 'value' in b && a.value === b.value
   return a.code === b.code && a.message === b.message
 }
 
-/** All pages' items as the texts that a client is sent. */
-export async function collected(page: Promise<Page<unknown>>): Promise<string[]> {
-  return (await pages(await page)).map(encode)
+/** Calls of one method with generated arguments. */
+export function step(method: string, args: Record<string, fc.Arbitrary<unknown>>): fc.Arbitrary<Step> {
+  return fc.record({ method: fc.constant(method), args: fc.record(args) })
+}
+
+/** Calls a port's method by its name; what is stored JSON text comes back as its value. */
+export async function callWith(port: object, method: string, args: unknown): Promise<unknown> {
+  const answer = await (port as Record<string, (args: unknown) => Promise<unknown>>)[method]?.(args)
+  return decode(answer)
 }
 
 /** The distribution, a line per label. */
