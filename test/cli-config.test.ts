@@ -136,6 +136,10 @@ test('a wrong project file ends with 8 and names line and key', async () => {
       'services: { queue: { target: "ftp://a/b" } }',
       /yaml:1: services\.queue\.target must be an http or https address$/,
     ],
+    [
+      'services: { cache: { url: "mongodb://a" } }',
+      /yaml:1: services\.cache\.url must begin with redis:\/\/ or rediss:\/\/$/,
+    ],
     ['services: { search: { fields: title } }', /yaml:1: services\.search\.fields must be array$/],
     [
       'services: { search: 1 }',
@@ -145,7 +149,7 @@ test('a wrong project file ends with 8 and names line and key', async () => {
       `services:\n  queue:\n    secret: "\${NO_SUCH}"`,
       /yaml:3: services\.queue\.secret names the variable \$\{NO_SUCH\}, which is not set$/,
     ],
-    ['services:\n  data: "yes"', /yaml:2: services\.data must be true, false or \{ adapter: … \}$/],
+    ['services:\n  data: "yes"', /yaml:2: services\.data must be true, false or \{ adapter: …, url: … \}$/],
     ['domain: Not Valid', /yaml:1: domain must be lowercase/],
     ['domain: 12', /yaml:1: domain must be string/],
     ['listen: { port: many }', /yaml:1: listen\.port must be a number from 0 to 65535/],
@@ -216,6 +220,23 @@ test('a third-party adapter is taken from the project', async () => {
   const { code, error } = await project.json(['up', '-d', '--port', '0'])
   assert.equal(code, 8)
   assert.match(error?.message ?? '', /the cache adapter '\.\/missing\.mjs' cannot be loaded/)
+})
+
+test('variables say of a service what the project file may say, and are checked as it is', async () => {
+  await using project = new TestProject()
+  const wrong = [
+    [
+      'HYPER_SANDBOX_DATA_URL',
+      'redis://a',
+      /^HYPER_SANDBOX_DATA_URL must begin with mongodb:\/\/ or mongodb\+srv:\/\/, not 'redis:\/\/a'$/,
+    ],
+    ['HYPER_SANDBOX_QUEUE_TIMEOUT_MS', 'soon', /^HYPER_SANDBOX_QUEUE_TIMEOUT_MS must be a whole number/],
+  ] as const
+  for (const [variable, value, message] of wrong) {
+    const { code, error } = await project.json(['up'], { env: { [variable]: value } })
+    assert.equal(code, 8)
+    assert.match(error?.message ?? '', message)
+  }
 })
 
 test('the shipped JSON Schema is the current one', async () => {

@@ -1,6 +1,7 @@
 /** What every answer to a bad request must be, whatever it was aimed at. */
 import assert from 'node:assert/strict'
 import { connect, type Socket } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Reply } from './acceptance/http.ts'
 import type { HostileRequest } from './hostile-requests.ts'
 import type { Server } from './server-process.ts'
@@ -55,4 +56,27 @@ export async function lingering(server: Server, bytes: string | Uint8Array): Pro
   socket.on('error', () => {})
   await new Promise<void>((resolve) => socket.once('connect', () => socket.write(bytes, () => resolve())))
   return socket
+}
+
+/** By how many MB the server grows while `clients` ask for `path` and read nothing; `meanwhile` looks after the others. */
+export async function growthUnread(
+  server: Server,
+  path: string,
+  clients: number,
+  meanwhile: () => Promise<void>,
+): Promise<number> {
+  const before = server.memoryMb()
+  const sockets = await Promise.all(
+    Array.from({ length: clients }, async () => {
+      const socket = await lingering(server, '')
+      socket.pause()
+      socket.write(`GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`)
+      return socket
+    }),
+  )
+  await sleep(500)
+  await meanwhile()
+  const grown = Math.round(server.memoryMb() - before)
+  for (const socket of sockets) socket.destroy()
+  return grown
 }

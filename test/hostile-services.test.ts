@@ -11,7 +11,7 @@ import { MAPPINGS, NOBODY } from './acceptance/case.ts'
 import { file, form, formBytes } from './acceptance/form.ts'
 import { answers, hangUp, leaveAfter, type Reply, refuses, type Sending, send, sendRaw } from './acceptance/http.ts'
 import { until } from './acceptance/target.ts'
-import { isOneOf, judge, lingering } from './hostile-judge.ts'
+import { growthUnread, isOneOf, judge, lingering } from './hostile-judge.ts'
 import { hostileServiceRequest } from './hostile-service-requests.ts'
 import { type Server, startServer } from './server-process.ts'
 
@@ -240,20 +240,8 @@ test('300 slow uploads keep nobody waiting and hold no file', async () => {
 test('clients that download and read nothing cost no memory', async () => {
   const body = Buffer.alloc(40_000_000, 'unread')
   assert.equal((await call('POST', '/storage/test/unread', { headers: TEXT, body })).status, 201)
-  const before = server.memoryMb()
-  const sockets = await Promise.all(
-    Array.from({ length: 40 }, async () => {
-      const socket = await lingering(server, '')
-      socket.pause()
-      socket.write('GET /storage/test/unread HTTP/1.1\r\nHost: localhost\r\n\r\n')
-      return socket
-    }),
-  )
-  await sleep(500)
-  await unharmed()
-  const grown = server.memoryMb() - before
-  for (const socket of sockets) socket.destroy()
-  assert.ok(grown < 120, `${Math.round(grown)} MB for 40 unread downloads of 40 MB`)
+  const grown = await growthUnread(server, '/storage/test/unread', 40, unharmed)
+  assert.ok(grown < 120, `${grown} MB for 40 unread downloads of 40 MB`)
   assert.equal((await call('DELETE', '/storage/test/unread')).status, 201)
 })
 

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { gzipSync } from 'node:zlib'
 import fc from 'fast-check'
 import { answers, hangUp, type Reply, refuses, type Sending, send, sendRaw } from './acceptance/http.ts'
-import { isOneOf, judge, lingering, parse } from './hostile-judge.ts'
+import { growthUnread, isOneOf, judge, lingering, parse } from './hostile-judge.ts'
 import { hostileRequest, malformed } from './hostile-requests.ts'
 import { type Server, startServer } from './server-process.ts'
 
@@ -136,20 +136,8 @@ test('clients that ask for much and read nothing cost no one else', async () => 
     const docs = Array.from({ length: 4_000 }, (_, n) => ({ _id: `unread${part}-${n}`, pad: 'x'.repeat(2_000) }))
     assert.equal((await call('POST', '/data/unread/_bulk', { json: docs })).status, 201)
   }
-  const before = server.memoryMb()
-  const sockets = await Promise.all(
-    Array.from({ length: 30 }, async () => {
-      const socket = await lingering(server, '')
-      socket.pause()
-      socket.write('GET /data/unread HTTP/1.1\r\nHost: localhost\r\n\r\n')
-      return socket
-    }),
-  )
-  await sleep(500)
-  await unharmed()
-  const grown = server.memoryMb() - before
-  for (const socket of sockets) socket.destroy()
-  assert.ok(grown < 400, `${Math.round(grown)} MB for 30 unread lists of 40 MB`)
+  const grown = await growthUnread(server, '/data/unread', 30, unharmed)
+  assert.ok(grown < 400, `${grown} MB for 30 unread lists of 40 MB`)
   assert.equal((await call('DELETE', '/data/unread')).status, 200)
 })
 

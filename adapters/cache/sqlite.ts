@@ -5,7 +5,7 @@ import { HyperError } from '../../server/error.ts'
 import { JsonText } from '../../server/json-text.ts'
 import type { CacheEntry, CachePort } from '../../server/ports/cache.ts'
 import type { Page } from '../../server/ports/common.ts'
-import { atomically, openSqlite, type SqliteFile } from '../shared/sqlite.ts'
+import { openSqlite, type SqliteFile } from '../shared/sqlite.ts'
 
 export interface SqliteCacheOptions {
   /** Where `cache.db` is kept; made when missing. */
@@ -75,16 +75,6 @@ export function createSqliteCache({ directory, now = Date.now }: SqliteCacheOpti
     for (const { number, name } of rows) stores.set(name, { table: `store_${number}` })
   }
 
-  /** A write to the list of stores. One that fails may have failed in its commit, after the map was changed. */
-  async function writeStores(job: () => void): Promise<void> {
-    try {
-      await opened().write(job)
-    } catch (error) {
-      readStores()
-      throw error
-    }
-  }
-
   function sweep(): void {
     if (!file || stores.size === 0) return
     void file
@@ -113,28 +103,24 @@ export function createSqliteCache({ directory, now = Date.now }: SqliteCacheOpti
     },
 
     async createStore({ store }) {
-      const { db } = opened()
-      await writeStores(() => {
+      const { db, restructure } = opened()
+      await restructure(() => {
         if (stores.has(store)) throw new HyperError('STORE_EXISTS', 'cache already exists')
-        const table = atomically(db, () => {
-          const { lastInsertRowid } = db.prepare('INSERT INTO stores (name) VALUES (?)').run(store)
-          db.exec(layoutOf(`store_${lastInsertRowid}`))
-          return `store_${lastInsertRowid}`
-        })
+        const { lastInsertRowid } = db.prepare('INSERT INTO stores (name) VALUES (?)').run(store)
+        const table = `store_${lastInsertRowid}`
+        db.exec(layoutOf(table))
         stores.set(store, { table })
-      })
+      }, readStores)
     },
 
     async destroyStore({ store }) {
-      const { db } = opened()
-      await writeStores(() => {
+      const { db, restructure } = opened()
+      await restructure(() => {
         const { table } = storeNamed(store)
-        atomically(db, () => {
-          db.prepare('DELETE FROM stores WHERE name = ?').run(store)
-          db.exec(`DROP TABLE ${table}`)
-        })
+        db.prepare('DELETE FROM stores WHERE name = ?').run(store)
+        db.exec(`DROP TABLE ${table}`)
         stores.delete(store)
-      })
+      }, readStores)
     },
 
     async listStores() {

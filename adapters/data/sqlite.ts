@@ -59,15 +59,10 @@ export function createSqliteData({ directory, queryDeadline }: SqliteDataOptions
     }
   }
 
-  /** A write that changes the catalogue; when it is not committed, memory follows the file again. */
-  async function restructure<T>(job: () => T): Promise<T> {
-    try {
-      return await file.write(() => atomically(file.db, job))
-    } catch (error) {
-      if (!(error instanceof HyperError) || error.status >= 500) databases = loadCatalogue(file.db)
-      throw error
-    }
-  }
+  const restructure = <T>(job: () => T): Promise<T> =>
+    file.restructure(job, () => {
+      databases = loadCatalogue(file.db)
+    })
 
   /** A write of documents. Their shape is saved with them, or, should the commit fail, with the next ones. */
   async function write<T>(name: string, job: (database: Database) => T): Promise<T> {

@@ -62,15 +62,10 @@ export function createSqliteSearch(options: SqliteSearchOptions): SearchPort {
     }
   }
 
-  /** A change of the list of indexes; when it is not committed, memory follows the file again. */
-  async function restructure<T>(job: () => T): Promise<T> {
-    try {
-      return await file.write(() => atomically(file.db, job))
-    } catch (error) {
-      if (!(error instanceof HyperError) || error.status >= 500) indexes = loadIndexes(file.db)
-      throw error
-    }
-  }
+  const restructure = <T>(job: () => T): Promise<T> =>
+    file.restructure(job, () => {
+      indexes = loadIndexes(file.db)
+    })
 
   /** The index may have been removed, or made anew with other fields, since its documents were prepared. */
   function mustStillBe(index: SearchIndex, name: string): SearchIndex {

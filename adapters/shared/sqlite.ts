@@ -22,6 +22,11 @@ export interface SqliteFile {
    */
   write<T>(job: () => T): Promise<T>
   /**
+   * A write that changes what memory knows of the file, all or nothing. When it is not committed, `reread` makes memory follow
+   * the file again.
+   */
+  restructure<T>(job: () => T, reread: () => void): Promise<T>
+  /**
    * Holds one read transaction until this tick ends, so that all its reads together take the file's locks once: half the
    * cost of reading one row. Call it before a read.
    */
@@ -132,14 +137,25 @@ export function openSqlite(
     for (const done of idle.splice(0)) done()
   }
 
+  function write<T>(job: () => T): Promise<T> {
+    if (closing) return Promise.reject(new HyperError('CLOSED', 'the service is shutting down'))
+    return new Promise<T>((resolve, reject) => {
+      queue.push({ job, resolve: resolve as (value: unknown) => void, reject })
+      schedule()
+    })
+  }
+
   return {
     db,
-    write<T>(job: () => T): Promise<T> {
-      if (closing) return Promise.reject(new HyperError('CLOSED', 'the service is shutting down'))
-      return new Promise<T>((resolve, reject) => {
-        queue.push({ job, resolve: resolve as (value: unknown) => void, reject })
-        schedule()
-      })
+    write,
+    async restructure<T>(job: () => T, reread: () => void): Promise<T> {
+      try {
+        return await write(() => atomically(db, job))
+      } catch (error) {
+        // A job that refused has changed nothing; one that failed may have done so in its commit.
+        if (!(error instanceof HyperError) || error.status >= 500) reread()
+        throw error
+      }
     },
     holdReads() {
       if (readsHeld || db.isTransaction) return

@@ -1,7 +1,7 @@
 /** The buckets by name. Objects know theirs by number, so that a bucket of any size is emptied by giving it another one. */
 import type { StatementSync } from 'node:sqlite'
 import { HyperError } from '../../server/error.ts'
-import { atomically, type SqliteFile } from '../shared/sqlite.ts'
+import type { SqliteFile } from '../shared/sqlite.ts'
 
 export class Buckets {
   readonly #file: SqliteFile
@@ -30,32 +30,29 @@ export class Buckets {
   }
 
   async make(name: string): Promise<void> {
-    await this.#write(() => {
+    await this.#file.restructure(() => {
       if (this.#numbers.has(name)) throw new HyperError('BUCKET_EXISTS', 'bucket already exists')
       this.#numbers.set(name, Number(this.#insert.run(name).lastInsertRowid))
-    })
+    }, this.#read)
   }
 
   /** What was in it is then in a nameless bucket. */
   async remove(name: string): Promise<void> {
-    await this.#write(() => {
+    await this.#file.restructure(() => {
       this.#unname.run(this.numberOf(name))
       this.#numbers.delete(name)
-    })
+    }, this.#read)
   }
 
   /** The same, and a new one has its name. `before` is told the number of the old one, in the same transaction. */
   async empty<T>(name: string, before: (number: number) => T): Promise<T> {
-    return this.#write(() => {
+    return this.#file.restructure(() => {
       const number = this.numberOf(name)
       const value = before(number)
-      const { lastInsertRowid } = atomically(this.#file.db, () => {
-        this.#unname.run(number)
-        return this.#insert.run(name)
-      })
-      this.#numbers.set(name, Number(lastInsertRowid))
+      this.#unname.run(number)
+      this.#numbers.set(name, Number(this.#insert.run(name).lastInsertRowid))
       return value
-    })
+    }, this.#read)
   }
 
   nameless(): number[] {
@@ -68,18 +65,8 @@ export class Buckets {
     this.#file.db.prepare('DELETE FROM buckets WHERE number = ?').run(number)
   }
 
-  /** One that fails may have failed in its commit, after the map was changed. */
-  async #write<T>(job: () => T): Promise<T> {
-    try {
-      return await this.#file.write(job)
-    } catch (error) {
-      this.#read()
-      throw error
-    }
-  }
-
   /** Makes the map say what the file says. */
-  #read(): void {
+  readonly #read = (): void => {
     const rows = this.#file.db.prepare('SELECT number, name FROM buckets WHERE name IS NOT NULL').all()
     this.#numbers.clear()
     for (const { number, name } of rows as { number: number; name: string }[]) this.#numbers.set(name, number)
