@@ -3,15 +3,24 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, type TestContext, test } from 'node:test'
 import { createSqliteCache } from '../adapters/cache/sqlite.ts'
+import { createSqliteData } from '../adapters/data/sqlite.ts'
 import { createSqliteQueue } from '../adapters/queue/sqlite.ts'
 import { createSqliteSearch } from '../adapters/search/sqlite.ts'
 import { createSqliteStorage } from '../adapters/storage/sqlite.ts'
 import { guard } from '../server/port.ts'
 import { cachePort } from '../server/ports/cache.ts'
+import { dataPort } from '../server/ports/data.ts'
 import { queuePort } from '../server/ports/queue.ts'
 import { searchPort } from '../server/ports/search.ts'
 import { storagePort } from '../server/ports/storage.ts'
 import { cacheDifferential } from './differential/cache.ts'
+import {
+  dataDifferential,
+  expressionDifferential,
+  geoDifferential,
+  pagingDifferential,
+  queryDifferential,
+} from './differential/data.ts'
 import { type Differential, differ, table } from './differential/harness.ts'
 import { deliveryDifferential, queueDifferential } from './differential/queue.ts'
 import { searchDifferential } from './differential/search.ts'
@@ -74,3 +83,19 @@ test('queue deliveries', async (t) => {
   await sides.embedded.queue.close()
   await sides.remote.queue.close()
 })
+
+for (const differential of [
+  dataDifferential,
+  queryDifferential,
+  pagingDifferential,
+  geoDifferential,
+  expressionDifferential,
+]) {
+  test(differential.service, async (t) => {
+    const make = () => guard(dataPort, createSqliteData({ directory: directory() }))
+    const sides = { embedded: make(), remote: make() }
+    await compare(t, differential, sides)
+    await sides.embedded.close()
+    await sides.remote.close()
+  })
+}

@@ -15,8 +15,11 @@ const stores = fc.oneof(
   { weight: 3, arbitrary: fc.constantFrom('t', 's-t', 's_t', 's~', '0', 'sqlite_master', 'constructor') },
   { weight: 1, arbitrary: fc.constantFrom('', 'S', 's:t', 's*', '-s', 's t', 'é', '__proto__') },
 )
-const otherStores = fc.oneof(stores, fc.constantFrom('t', 's_t', 's-t'))
-const plainKeys = ['a', 'b', 'ab', 'a-b', 'a/b', 'aa']
+const otherStores = fc.oneof(
+  { weight: 1, arbitrary: stores },
+  { weight: 3, arbitrary: fc.constantFrom('t', 's_t', 's-t') },
+)
+const plainKeys = ['a', 'b', 'ab', 'a-b', 'a/b', 'aa', 'b/a', 'b-']
 const keys = fc.oneof(
   { weight: 16, arbitrary: fc.constantFrom(...plainKeys) },
   { weight: 4, arbitrary: fc.constantFrom('a/b$c+d~e_f-g', 'a_b', 'a$', 'a+', 'constructor', LONG_KEY) },
@@ -86,7 +89,7 @@ const write = { store: stores, key: keys, value: values }
 export const cacheDifferential: Differential<Guarded<CachePort>> = {
   service: 'cache',
   setup: fc
-    .tuple(fc.subarray(plainKeys), values)
+    .tuple(fc.subarray(plainKeys, { minLength: 3 }), values)
     .map(([held, value]) => [
       { method: 'createStore', args: { store: 's' } },
       ...held.map((key) => ({ method: 'createDoc', args: { store: 's', key, value } })),
@@ -116,6 +119,7 @@ export const cacheDifferential: Differential<Guarded<CachePort>> = {
       })),
   },
   isWrite: ({ method }) => /^(create|update|delete|destroy|empty)/.test(method),
+  observe: [{ method: 'listDocs', args: { store: 's' } }],
 
   async reset(cache) {
     for (const store of (await cache.listStores({})).names) await cache.destroyStore({ store })

@@ -32,6 +32,8 @@ export interface Differential<S> {
   perform(side: S, step: Step): Promise<unknown>
   /** Whether the call changes anything: after one that was answered differently the two are not comparable any more. */
   isWrite(step: Step): boolean
+  /** Reads after each write, which compare what it left. */
+  observe: readonly Step[]
 }
 
 export type Answer = { value: string } | { code: string; message: string }
@@ -109,7 +111,8 @@ export async function differ<S>(
   async function run(before: readonly Step[], counted: readonly LabelledStep[]): Promise<void> {
     await Promise.all([differential.reset(sides.embedded), differential.reset(sides.remote)])
     const done: Step[] = []
-    for (const step of [...before, ...counted]) {
+    const { isWrite, observe } = differential
+    for (const step of [...before, ...counted].flatMap((step) => (isWrite(step) ? [step, ...observe] : [step]))) {
       const [embedded, remote] = await Promise.all([
         answerOf(differential, sides.embedded, step),
         answerOf(differential, sides.remote, step),
@@ -125,9 +128,9 @@ export async function differ<S>(
         if (!verdict) throw new DifferenceFound(difference)
         if (count) count[verdict.kind] += 1
         met.set(verdict.name, (met.get(verdict.name) ?? 0) + 1)
-        if (differential.isWrite(step)) return
+        if (isWrite(step) || observe.includes(step)) return
       }
-      done.push(step)
+      if (!observe.includes(step)) done.push(step)
     }
   }
 

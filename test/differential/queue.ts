@@ -22,7 +22,7 @@ const names = fc.oneof(
   { weight: 4, arbitrary: fc.constantFrom('r', '-', '~', '_', 'q-r', 'q~r', '0', 'n'.repeat(300), 'constructor') },
   { weight: 1, arbitrary: fc.constantFrom('', 'Q', 'q:r', 'q r', 'é', 'q*', '__proto__', 'a\0b') },
 )
-const otherNames = fc.oneof(names, fc.constantFrom('r', 'q-r'))
+const otherNames = fc.oneof({ weight: 1, arbitrary: names }, { weight: 3, arbitrary: fc.constantFrom('r', 'q-r') })
 const targets = fc.oneof(
   { weight: 6, arbitrary: fc.constant(NOWHERE) },
   {
@@ -97,6 +97,7 @@ export const queueDifferential: Differential<QueueSide> = {
       })),
   },
   isWrite: ({ method }) => !['list', 'get'].includes(method),
+  observe: (['READY', 'ERROR'] as const).map((status) => ({ method: 'get', args: { name: 'q', status } })),
   reset,
 
   async perform(side, { method, args }) {
@@ -156,6 +157,7 @@ export const deliveryDifferential: Differential<QueueSide> = {
     ]),
   ),
   isWrite: () => false,
+  observe: [],
   reset,
 
   async perform({ queue }, { args }) {

@@ -14,10 +14,13 @@ const indexes = fc.oneof(
   { weight: 3, arbitrary: fc.constantFrom('j', 'I', 'a b', 'a/b', 'é', '😀', '__proto__', '.', '*', 'x'.repeat(300)) },
   { weight: 1, arbitrary: fc.constantFrom('', 'a\0b', '\ud800') },
 )
-const otherIndexes = fc.oneof(indexes, fc.constantFrom('j', 'I', 'é'))
+const otherIndexes = fc.oneof(
+  { weight: 1, arbitrary: indexes },
+  { weight: 3, arbitrary: fc.constantFrom('j', 'I', 'é') },
+)
 const plainKeys = ['k1', 'k2', 'k3', 'k4', 'k5']
 const keys = fc.oneof(
-  { weight: 16, arbitrary: fc.constantFrom(...plainKeys) },
+  { weight: 16, arbitrary: fc.constantFrom(...plainKeys, 'k6', 'k7', 'k8', 'k9') },
   {
     weight: 4,
     arbitrary: fc.constantFrom(
@@ -253,6 +256,7 @@ export const searchDifferential: Differential<Guarded<SearchPort>> = {
       })),
   },
   isWrite: ({ method }) => /^(create|delete|empty|index|update|remove|bulk)/.test(method),
+  observe: [{ method: 'query', args: { index: 'i', q: { query: 'cat dog 7 a b' } } }],
 
   async reset(search) {
     for (const index of (await search.listIndexes({})).names) await search.deleteIndex({ index })
