@@ -87,8 +87,6 @@ export interface Options {
   judge?: Judge
   /** Of the generator: the same one generates the same calls. */
   seed: number
-  /** Only these labels. */
-  only?: (label: string) => boolean
 }
 
 /** A label whose cases the other side mostly lacks is given up after so many times the wanted count. */
@@ -97,40 +95,31 @@ const STEPS_AT_ONCE = 12
 
 /** @throws what fast-check reports: the seed, and the shortest sequence found, whose cause is a DifferenceFound */
 export async function differ<S>(
-  { setup, steps, ...differential }: Differential<S>,
+  differential: Differential<S>,
   sides: { embedded: S; remote: S },
-  { cases, judge, seed, only = () => true }: Options,
+  { cases, judge, seed }: Options,
 ): Promise<{ counts: Map<string, Count>; met: Map<string, number> }> {
+  const { setup, steps, isWrite, observe } = differential
   const counts = new Map<string, Count>(
-    Object.keys(steps)
-      .filter(only)
-      .map((label) => [label, { cases: 0, agreed: 0, refused: 0, excepted: 0, lacks: 0 }]),
+    Object.keys(steps).map((label) => [label, { cases: 0, agreed: 0, refused: 0, excepted: 0, lacks: 0 }]),
   )
   const met = new Map<string, number>()
 
   async function run(before: readonly Step[], counted: readonly LabelledStep[]): Promise<void> {
-    await Promise.all([differential.reset(sides.embedded), differential.reset(sides.remote)])
-    const done: Step[] = []
-    const { isWrite, observe } = differential
-    for (const step of [...before, ...counted].flatMap((step) => (isWrite(step) ? [step, ...observe] : [step]))) {
-      const [embedded, remote] = await Promise.all([
-        answerOf(differential, sides.embedded, step),
-        answerOf(differential, sides.remote, step),
-      ])
+    for await (const { step, embedded, difference } of compared(differential, sides, [...before, ...counted])) {
       const count = isCounted(step) ? counts.get(step.label) : undefined
       if (count) count.cases += 1
-      if (isSame(embedded, remote)) {
+      if (!difference) {
         if (count) count.agreed += 1
         if (count && 'code' in embedded) count.refused += 1
-      } else {
-        const difference = { service: differential.service, before: [...done], step, embedded, remote }
-        const verdict = judge?.(difference)
-        if (!verdict) throw new DifferenceFound(difference)
-        if (count) count[verdict.kind] += 1
-        met.set(verdict.name, (met.get(verdict.name) ?? 0) + 1)
-        if (isWrite(step) || observe.includes(step)) return
+        continue
       }
-      if (!observe.includes(step)) done.push(step)
+      const verdict = judge?.(difference)
+      if (!verdict) throw new DifferenceFound(difference)
+      if (count) count[verdict.kind] += 1
+      met.set(verdict.name, (met.get(verdict.name) ?? 0) + 1)
+      // What the two hold is not the same any more.
+      if (isWrite(step) || observe.includes(step)) return
     }
   }
 
@@ -147,8 +136,44 @@ export async function differ<S>(
         fc.array(fc.oneof(...labelled), { minLength: 1, maxLength: STEPS_AT_ONCE, size: 'max' }),
         run,
       ),
-      { seed: seed + round, numRuns: Math.ceil((2 * wanted) / STEPS_AT_ONCE), includeErrorInReport: false },
+      { seed: seed + round, numRuns: Math.ceil((2 * wanted) / STEPS_AT_ONCE) },
     )
+  }
+}
+
+/** The first difference that a sequence of calls meets. */
+export async function differenceOf<S>(
+  differential: Differential<S>,
+  sides: { embedded: S; remote: S },
+  steps: readonly Step[],
+): Promise<Difference | undefined> {
+  for await (const { difference } of compared(differential, sides, steps)) if (difference) return difference
+  return undefined
+}
+
+interface Compared {
+  step: Step
+  embedded: Answer
+  difference: Difference | undefined
+}
+
+/** Calls one after the other on both engines, empty at first; after each write, what it left is read too. */
+async function* compared<S>(
+  differential: Differential<S>,
+  sides: { embedded: S; remote: S },
+  steps: readonly Step[],
+): AsyncGenerator<Compared> {
+  const { service, isWrite, observe } = differential
+  await Promise.all([differential.reset(sides.embedded), differential.reset(sides.remote)])
+  const before: Step[] = []
+  for (const step of steps.flatMap((step) => (isWrite(step) ? [step, ...observe] : [step]))) {
+    const [embedded, remote] = await Promise.all([
+      answerOf(differential, sides.embedded, step),
+      answerOf(differential, sides.remote, step),
+    ])
+    const difference = isSame(embedded, remote) ? undefined : { service, before: [...before], step, embedded, remote }
+    yield { step, embedded, difference }
+    if (!observe.includes(step)) before.push(step)
   }
 }
 
