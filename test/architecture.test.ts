@@ -20,6 +20,7 @@ const ADAPTER_LIBRARIES: Record<string, readonly string[]> = {
   cache: ['ioredis'],
   queue: ['bullmq', 'ioredis'],
   search: ['meilisearch', 'tinyqueue'],
+  shared: ['ioredis'],
   storage: ['@aws-sdk/client-s3', '@aws-sdk/lib-storage'],
 }
 

@@ -1,10 +1,10 @@
 /** The servers that tests start: where each is found, and how it is run and seen to be ready. */
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { execa } from 'execa'
+import { MINIO } from './built.ts'
 import { findPart, PARTS_DIRECTORY } from './cache.ts'
 import { findStandIn } from './mongo/stand-in.ts'
-import { MINIO } from './versions.ts'
+import { runs } from './part.ts'
 
 export type ServerKind = 'mongo' | 'redis' | 'minio' | 'meilisearch'
 
@@ -50,7 +50,7 @@ export const SERVERS: Record<ServerKind, Kind> = {
   redis: {
     variable: 'HYPER_TEST_REDIS_URL',
     async find() {
-      if (!(await isThere('redis-server', '--version'))) return { missing: 'no redis-server: npm run parts' }
+      if (!(await runs('redis-server', '--version'))) return { missing: 'no redis-server: npm run parts' }
       return {
         run: ({ directory, password, tcpPort }) => ({
           command: [
@@ -67,8 +67,8 @@ export const SERVERS: Record<ServerKind, Kind> = {
   minio: {
     variable: 'HYPER_TEST_S3_URL',
     async find() {
-      const found = findPart(MINIO.part)
-      if (!found) return { missing: `${MINIO.part} is not in the parts cache: npm run parts` }
+      const found = findPart(MINIO)
+      if (!found) return { missing: `${MINIO} is not in the parts cache: npm run parts` }
       return {
         run: ({ directory, password, tcpPort }) => ({
           command: [join(found, 'minio'), 'server', '--address', `127.0.0.1:${tcpPort}`, directory],
@@ -104,19 +104,14 @@ export const SERVERS: Record<ServerKind, Kind> = {
 }
 
 /** On PATH, or put by hand into a directory of the parts cache whose name begins with `meilisearch`. */
-async function findMeilisearch(): Promise<string | undefined> {
-  if (await isThere('meilisearch', '--version')) return 'meilisearch'
+export async function findMeilisearch(): Promise<string | undefined> {
+  if (await runs('meilisearch', '--version')) return 'meilisearch'
   if (!existsSync(PARTS_DIRECTORY)) return undefined
   const newest = readdirSync(PARTS_DIRECTORY)
     .filter((name) => name.startsWith('meilisearch'))
     .sort()
     .at(-1)
   return newest && join(PARTS_DIRECTORY, newest, 'meilisearch')
-}
-
-async function isThere(command: string, ...args: string[]): Promise<boolean> {
-  const { failed } = await execa(command, args, { reject: false, stdin: 'ignore' })
-  return !failed
 }
 
 async function statusOf(url: string): Promise<number | undefined> {

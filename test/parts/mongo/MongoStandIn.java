@@ -75,7 +75,10 @@ public final class MongoStandIn extends H2Backend {
         String user = System.getenv("MONGO_INITDB_ROOT_USERNAME");
         MongoServer server = new MongoServer(new MongoStandIn(store, user, System.getenv("MONGO_INITDB_ROOT_PASSWORD")));
         server.bind(args[0], Integer.parseInt(args[1]));
-        Runtime.getRuntime().addShutdownHook(new Thread(server::shutdownNow));
+        Runtime.getRuntime().addShutdownHook(new Thread(() -> {
+            server.shutdownNow();
+            Runtime.getRuntime().halt(0); // as mongod ends when it is asked to
+        }));
         System.out.println("Waiting for connections on port " + server.getLocalAddress().getPort());
     }
 

@@ -5,7 +5,13 @@ import { join } from 'node:path'
 import { execa } from 'execa'
 import { findPart, keepPart } from '../cache.ts'
 
-export const JARS = 'mongo-java-server-1.47.0'
+export const MONGO_JAVA_SERVER = {
+  group: 'de.bwaldvogel',
+  version: '1.47.0',
+  artifacts: ['mongo-java-server', 'mongo-java-server-h2-backend'],
+} as const
+
+export const JARS = `mongo-java-server-${MONGO_JAVA_SERVER.version}`
 
 /** For a process that starts quickly and stays small. */
 export const JVM_FLAGS = [
@@ -18,10 +24,14 @@ export const JVM_FLAGS = [
 
 const SOURCE = join(import.meta.dirname, 'MongoStandIn.java')
 
+/** What the launcher, as it is written now, is called in the parts cache. */
+export function launcherPart(): string {
+  return `mongo-stand-in-${createHash('sha256').update(readFileSync(SOURCE)).digest('hex').slice(0, 12)}`
+}
+
 /** @param jars a directory */
 export async function compileLauncher(jars: string): Promise<string> {
-  const digest = createHash('sha256').update(readFileSync(SOURCE)).digest('hex').slice(0, 12)
-  return await keepPart(`mongo-stand-in-${digest}`, async (directory) => {
+  return await keepPart(launcherPart(), async (directory) => {
     await execa('javac', ['-cp', join(jars, '*'), '-d', directory, SOURCE])
   })
 }

@@ -1,0 +1,11 @@
+/** Everything that tests run on beside Node and its packages, in the order it can be had. */
+import { compose, minio, mongo } from './built.ts'
+import { DEBIAN_PARTS } from './debian.ts'
+import { base, serviceImages } from './images.ts'
+import type { Part } from './part.ts'
+
+/** Programs and libraries of this machine. */
+export const PROGRAMS: readonly Part[] = [...DEBIAN_PARTS, compose, minio, mongo]
+
+/** What a running Docker engine keeps. */
+export const IMAGES: readonly Part[] = [base, ...serviceImages]
