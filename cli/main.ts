@@ -43,6 +43,9 @@ const OTHER_VARIABLES: readonly string[] = [
   'HYPER_SANDBOX_DEBUG',
   'HYPER_SANDBOX_AUTH_KEY',
   'HYPER_SANDBOX_AUTH_SECRET',
+  'HYPER_SANDBOX_TOKEN',
+  'HYPER_SANDBOX_SIGNING_KEY',
+  'HYPER_SANDBOX_CONTAINER',
 ]
 
 async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
