@@ -6,10 +6,21 @@
 import { execFileSync } from 'node:child_process'
 import { globSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { build, type Metafile } from 'esbuild'
+import { build, type Metafile, type Plugin } from 'esbuild'
 
 const ROOT = import.meta.dirname
 const DIST = resolve(process.argv[2] ?? join(ROOT, 'dist'))
+
+/** What dockerode asks for in order to build images and to reach engines by SSH, neither of which we do. */
+const UNUSED = /^(?:ssh2|tar-fs|protobufjs|@grpc\/[\w-]+|@balena\/dockerignore)$/
+
+const leaveOutUnused: Plugin = {
+  name: 'leave-out-unused',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: UNUSED }, ({ path }) => ({ path, namespace: 'unused' }))
+    onLoad({ filter: /./, namespace: 'unused' }, () => ({ contents: 'module.exports = {}' }))
+  },
+}
 
 rmSync(DIST, { recursive: true, force: true })
 
@@ -34,6 +45,7 @@ const { metafile } = await build({
   minifySyntax: true,
   minifyWhitespace: true,
   legalComments: 'none',
+  plugins: [leaveOutUnused],
   // CommonJS libraries ask for Node's modules by `require`.
   banner: { js: "import{createRequire as $require}from'node:module';const require=$require(import.meta.url);" },
   metafile: true,

@@ -48,7 +48,7 @@ export function composeFile(plan: StackPlan): string {
       ? { volumes: Object.fromEntries(backends.map((part) => [part, { labels: labelsFor(volumeLabels(part, plan)) }])) }
       : {}),
   }
-  const document = new Document(content, { aliasDuplicateObjects: false })
+  const document = new Document(content, { aliasDuplicateObjects: false, compat: 'yaml-1.1' })
   document.commentBefore = [
     ` The sandbox ${config.name} of ${config.projectDirectory}, written by hyper-sandbox at each start:`,
     ' change hyper-sandbox.yaml instead. Passwords are in the .env beside this file.',
