@@ -29,7 +29,7 @@ export async function bringUp(context: Context, { nano = false }: BringUpOptions
     if (!mayFallBack || !(error instanceof HyperError) || error.code !== 'ENGINE_UNAVAILABLE') throw error
     output.warn(`the engine compose cannot be had, so this is the embedded one: ${error.message}`)
     output.note('To try again: hyper-sandbox down; then hyper-sandbox up --engine compose')
-    engine = await engineNamed('embedded')
+    engine = await engineNamed('embedded', context.env)
   }
   return await engine.up(context, resolved, { timeoutMs, nano })
 }
