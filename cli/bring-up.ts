@@ -26,7 +26,7 @@ export async function bringUp(context: Context, { nano = false }: BringUpOptions
   try {
     await engine.prepare(context, resolved, { always: false })
   } catch (error) {
-    if (!mayFallBack || !(error instanceof HyperError) || error.code !== 'ENGINE_UNAVAILABLE') throw error
+    if (!mayFallBack || !(error instanceof HyperError) || error.meta?.reason !== 'images') throw error
     output.warn(`the engine compose cannot be had, so this is the embedded one: ${error.message}`)
     output.note('To try again: hyper-sandbox down; then hyper-sandbox up --engine compose')
     engine = await engineNamed('embedded', context.env)

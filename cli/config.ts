@@ -2,13 +2,14 @@
  * What will run, from everything that may say so. Precedence, the only place it is written:
  * flag > environment > project file > what this project remembers > default.
  */
-import type { z } from 'zod'
+
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
+import type { z } from 'zod'
 import type { ImageSettings, Part } from '../compose/stack.ts'
 import type { Credentials } from '../server/credentials.ts'
-import type { Certificate } from '../server/http-server.ts'
 import { HyperError } from '../server/error.ts'
+import type { Certificate } from '../server/http-server.ts'
 import { isServiceName, type ServiceName } from '../server/services.ts'
 import { type Flags, variableOf } from './flags.ts'
 import { forwardedHosts } from './forwarded-hosts.ts'

@@ -1,7 +1,7 @@
 /** The shape of the project file `hyper-sandbox.yaml` and of the `.local.yaml` beside it. */
 import * as z from 'zod'
-import type { ServiceName } from '../server/services.ts'
 import { PARTS, type Part } from '../compose/stack.ts'
+import type { ServiceName } from '../server/services.ts'
 import { SCHEMES } from './service-config.ts'
 
 export const engineName = z.enum(['auto', 'embedded', 'compose'], 'must be auto, embedded or compose')
@@ -134,7 +134,9 @@ export const projectFile = z.strictObject({
   include: z
     .array(z.string().min(1, 'must not be empty'))
     .optional()
-    .describe('Compose files of your own, started and stopped with the compose engine; from the directory of this file.'),
+    .describe(
+      'Compose files of your own, started and stopped with the compose engine; from the directory of this file.',
+    ),
   auth: z
     .strictObject({
       key: z.string().min(1, 'must not be empty').optional(),

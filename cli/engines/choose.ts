@@ -52,7 +52,9 @@ function lastEngine(stateDirectory: string): EngineName | undefined {
 /** Without a socket anywhere, nothing of Docker is loaded. */
 async function whatThereIs(output: Context['output'], env: NodeJS.ProcessEnv): Promise<EngineName> {
   try {
-    const mayBeThere = endpoints(env).some(({ host, isExplicit }) => isExplicit || existsSync(host.replace(/^\w+:\/\//, '')))
+    const mayBeThere = endpoints(env).some(
+      ({ host, isExplicit }) => isExplicit || existsSync(host.replace(/^\w+:\/\//, '')),
+    )
     if (!mayBeThere) return 'embedded'
     const { findEngine } = await import('../../compose/engine.ts')
     await findEngine(env)

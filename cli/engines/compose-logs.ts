@@ -4,9 +4,9 @@ import { type LogLine, PART_OF, PARTS, type Part, type Stack } from '../../compo
 import { HyperError } from '../../server/error.ts'
 import { isServiceName } from '../../server/services.ts'
 import type { Context } from '../command.ts'
+import { KINDS } from '../config.ts'
 import { PRETTY } from '../log-format.ts'
 import { didYouMean } from '../suggest.ts'
-import { KINDS } from '../config.ts'
 import type { LogRequest } from './engine.ts'
 
 const PART_COLUMNS = Math.max(...PARTS.map((part) => part.length))

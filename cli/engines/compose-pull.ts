@@ -1,11 +1,11 @@
+import { HyperError } from '../../server/error.ts'
 import type { Context } from '../command.ts'
 import type { Resolved } from '../config.ts'
 import { listenForStop } from '../signals.ts'
 import { makeStateDirectory } from '../state.ts'
-import { HyperError } from '../../server/error.ts'
-import type { Stacks } from './stacks.ts'
 import { PullDisplay } from './pull-display.ts'
 import { stackConfigOf } from './stack-config.ts'
+import type { Stacks } from './stacks.ts'
 
 /** Has every image on this machine; resolves with how many had to be brought. @throws ENGINE_UNAVAILABLE naming those that cannot be had; INTERRUPTED */
 export async function pullImages(

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseEnv } from 'node:util'
-import { PASSWORD_VARIABLE } from '../../compose/generate.ts'
+import { BACKENDS } from '../../compose/services/backends.ts'
 import type { PartSecrets } from '../state.ts'
 
 export function passwordsInEnvFile(stateDirectory: string): Partial<PartSecrets> {
@@ -12,6 +12,6 @@ export function passwordsInEnvFile(stateDirectory: string): Partial<PartSecrets>
   } catch {
     return {}
   }
-  const known = Object.entries(PASSWORD_VARIABLE).map(([part, name]) => [part, variables[name]])
+  const known = Object.entries(BACKENDS).map(([part, { passwordVariable }]) => [part, variables[passwordVariable]])
   return Object.fromEntries(known.filter(([, password]) => password !== undefined))
 }

@@ -69,7 +69,8 @@ export async function startStack(stacks: Stacks, resolved: Resolved, options: St
     if (!existed) writeRun(stateDirectory, starting)
     const { tcpPort, httpsTcpPort } = await deadline.rule(stack.up({ signal: deadline.signal }))
     const url = `http://${reachable(config.listen.host)}:${tcpPort}`
-    const https = httpsTcpPort === undefined ? undefined : secureAddress(config.listen.host, httpsTcpPort, authorityFile)
+    const https =
+      httpsTcpPort === undefined ? undefined : secureAddress(config.listen.host, httpsTcpPort, authorityFile)
     const addressed: ComposeRun = { ...starting, url, tcpPort, https }
     await deadline.rule(answers(stack, addressed, deadline.signal, options))
 

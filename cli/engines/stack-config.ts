@@ -1,8 +1,8 @@
 /** A sandbox in the terms of `compose/`: what its containers are to be. */
 import type { StackConfig } from '../../compose/stack.ts'
+import { HyperError } from '../../server/error.ts'
 import type { ServiceName } from '../../server/services.ts'
 import type { Resolved } from '../config.ts'
-import { HyperError } from '../../server/error.ts'
 import type { Project } from '../project.ts'
 import type { ServiceConfigs } from '../service-config.ts'
 import { serviceVariable } from '../service-variables.ts'
@@ -103,7 +103,13 @@ function keysOf(services: ServiceConfigs): Record<string, string> {
   const each = Object.entries(services) as [ServiceName, object][]
   return Object.assign(
     {},
-    ...each.map(([kind, config]) => variables(kind, config, SECRET_MEMBERS.map((member) => [member, member]))),
+    ...each.map(([kind, config]) =>
+      variables(
+        kind,
+        config,
+        SECRET_MEMBERS.map((member) => [member, member]),
+      ),
+    ),
   )
 }
 
