@@ -1,16 +1,17 @@
 /**
- * `npm run build`: what is published. Every library is bundled, because few files load faster than two hundred; what a start does
- * not need stays in chunks of its own, loaded by the `import()` that asks for it. zod is a dependency all the same: the types of
- * the ports speak of it.
+ * `npm run build`: what is published, in `dist/` or in the directory that is named. Every library is bundled, because few files
+ * load faster than two hundred; what a start does not need stays in chunks of its own, loaded by the `import()` that asks for it.
+ * zod is a dependency all the same: the types of the ports speak of it.
  */
 import { execFileSync } from 'node:child_process'
 import { globSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { build, type Metafile } from 'esbuild'
 
 const ROOT = import.meta.dirname
+const DIST = resolve(process.argv[2] ?? join(ROOT, 'dist'))
 
-rmSync(join(ROOT, 'dist'), { recursive: true, force: true })
+rmSync(DIST, { recursive: true, force: true })
 
 const { metafile } = await build({
   absWorkingDir: ROOT,
@@ -22,7 +23,7 @@ const { metafile } = await build({
     // Beside the chunk that starts it.
     'chunks/query.worker': 'adapters/data/query.worker.ts',
   },
-  outdir: 'dist',
+  outdir: DIST,
   chunkNames: 'chunks/[name]-[hash]',
   bundle: true,
   splitting: true,
@@ -39,7 +40,7 @@ const { metafile } = await build({
   metafile: true,
 })
 
-writeFileSync(join(ROOT, 'dist/LICENSES.txt'), licencesOf(metafile))
+writeFileSync(join(DIST, 'LICENSES.txt'), licencesOf(metafile))
 writeTypes(['cli/sandbox.d.ts', 'server/ports/published.d.ts', 'test/conformance/published.d.ts'])
 
 /** The bundled libraries' licences, which all ask to be passed on with them. */
@@ -60,9 +61,9 @@ function licencesOf({ inputs }: Metafile): string {
 
 /** Declarations of the entries and of what they import; the compiler writes those of the whole program. */
 function writeTypes(entries: readonly string[]): void {
-  const types = join(ROOT, 'dist/types')
+  const types = join(DIST, 'types')
   const compiler = join(ROOT, 'node_modules/.bin/tsc')
-  execFileSync(compiler, ['-p', 'tsconfig.types.json'], { cwd: ROOT, stdio: 'inherit' })
+  execFileSync(compiler, ['-p', 'tsconfig.types.json', '--outDir', types], { cwd: ROOT, stdio: 'inherit' })
   const reached = new Set(entries)
   for (const file of reached) {
     const text = readFileSync(join(types, file), 'utf8')

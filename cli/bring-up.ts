@@ -5,6 +5,7 @@ import { resolveConfig } from './config.ts'
 import { durationOf } from './duration.ts'
 import { chooseEngine } from './engines/choose.ts'
 import { engineNamed } from './engines/engine.ts'
+import { isOn } from './flags.ts'
 
 const READY_MS = 60_000
 
@@ -19,7 +20,8 @@ export async function bringUp(context: Context, { nano = false }: BringUpOptions
   const timeoutMs = durationOf(flags, 'timeout', READY_MS)
   const resolved = await resolveConfig({ ...context, nano })
   const { host } = resolved.config.listen
-  if (!isLoopback(host))
+  // Our image says that it is one: what it publishes was decided by whoever started it.
+  if (!isLoopback(host) && !isOn(context.env.HYPER_SANDBOX_CONTAINER))
     output.warn(`listening on ${host}: whoever reaches this machine can read and change everything`)
 
   let { engine, mayFallBack } = await chooseEngine(context, resolved)

@@ -49,6 +49,7 @@ const OTHER_VARIABLES: readonly string[] = [
   'HYPER_SANDBOX_SIGNING_KEY',
   'HYPER_SANDBOX_TLS_CERTIFICATE',
   'HYPER_SANDBOX_TLS_KEY',
+  'HYPER_SANDBOX_CONTAINER',
 ]
 
 async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {

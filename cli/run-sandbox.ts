@@ -12,7 +12,16 @@ import { isOn } from './flags.ts'
 import { acquireLock } from './lock.ts'
 import { registerSandbox } from './registry.ts'
 import type { StopReason } from './signals.ts'
-import { type EmbeddedRun, keepSecrets, makeStateDirectory, readRun, remember, removeRun, writeRun } from './state.ts'
+import {
+  type EmbeddedRun,
+  givenSecrets,
+  keepSecrets,
+  makeStateDirectory,
+  readRun,
+  remember,
+  removeRun,
+  writeRun,
+} from './state.ts'
 import { VERSION } from './version.ts'
 import type { RunningSandbox, SandboxConfig, StartOptions } from './wire.ts'
 
@@ -49,7 +58,7 @@ export async function runSandbox(resolved: Resolved, options: RunOptions): Promi
   }
   process.once('exit', cleanUp)
   try {
-    const secrets = keepSecrets(stateDirectory, resolved.config.credentials)
+    const secrets = keepSecrets(stateDirectory, resolved.config.credentials, givenSecrets(options.env))
     const config: SandboxConfig = { ...resolved.config, dataDirectory, ...secrets }
     const run = describeRun(config, resolved.ephemeral, options.arguments)
     writeRun(stateDirectory, run)

@@ -158,14 +158,23 @@ export type PartSecrets = z.infer<typeof parts>
 
 export type Secrets = z.infer<typeof secrets>
 
+type GivenSecrets = Partial<Pick<Secrets, 'token' | 'signingKey'>>
+
 /** What of them is kept already. */
 export function readSecrets(stateDirectory: string): { [S in keyof Secrets]?: Secrets[S] | undefined } {
   return read(stateFiles(stateDirectory).secrets, secrets.partial()) ?? {}
 }
 
-/** Keeps a run's credentials for those who are to use them, with the project's own secrets, made at its first start. */
-export function keepSecrets(stateDirectory: string, credentials: Credentials | undefined): Secrets {
-  const { token = newSecret(), signingKey = newSecret(), parts } = readSecrets(stateDirectory)
+/**
+ * Keeps a run's credentials for those who are to use them, with the project's own secrets, made at its first start.
+ * @param given secrets that others know already, in place of the project's own
+ */
+export function keepSecrets(
+  stateDirectory: string,
+  credentials: Credentials | undefined,
+  given: GivenSecrets = {},
+): Secrets {
+  const { token = newSecret(), signingKey = newSecret(), parts } = { ...readSecrets(stateDirectory), ...given }
   return writeSecrets(stateDirectory, { token, signingKey, credentials, parts })
 }
 
@@ -191,6 +200,23 @@ export function keepPartSecrets(
 function writeSecrets<S extends Secrets>(stateDirectory: string, kept: S): S {
   writeAtomically(stateFiles(stateDirectory).secrets, `${JSON.stringify(kept)}\n`, 0o600)
   return kept
+}
+
+/** What one container is told and another knows: no command line is a place for it. @throws CONFIG_INVALID */
+export function givenSecrets(env: NodeJS.ProcessEnv): GivenSecrets {
+  return {
+    ...givenSecret('token', env.HYPER_SANDBOX_TOKEN),
+    ...givenSecret('signingKey', env.HYPER_SANDBOX_SIGNING_KEY),
+  }
+}
+
+function givenSecret(name: keyof GivenSecrets, text: string | undefined): GivenSecrets {
+  if (text === undefined || text === '') return {}
+  if (secret.safeParse(text).success) return { [name]: text }
+  const variable = name === 'token' ? 'HYPER_SANDBOX_TOKEN' : 'HYPER_SANDBOX_SIGNING_KEY'
+  throw new HyperError('CONFIG_INVALID', `${variable} is not written in base64url`, {
+    hint: `Change or unset ${variable}: letters, digits, - and _ are fine.`,
+  })
 }
 
 function newSecret(): string {
