@@ -14,7 +14,7 @@ export async function explainAddressInUse(
 ): Promise<HyperError> {
   const free = 'take a free port with --port 0, or another with --port <n>'
   for (const known of registeredSandboxes(env)) {
-    const { run } = await inspectRegistered(known)
+    const { run } = await inspectRegistered(known, env)
     if (run && [run.tcpPort, run.https?.tcpPort].includes(tcpPort)) {
       return new HyperError(
         'ADDRESS_IN_USE',

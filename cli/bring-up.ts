@@ -28,10 +28,10 @@ export async function bringUp(context: Context, { nano = false }: BringUpOptions
   try {
     await engine.prepare(context, resolved, { always: false })
   } catch (error) {
-    if (!mayFallBack || !(error instanceof HyperError) || error.code !== 'ENGINE_UNAVAILABLE') throw error
+    if (!mayFallBack || !(error instanceof HyperError) || error.meta?.reason !== 'images') throw error
     output.warn(`the engine compose cannot be had, so this is the embedded one: ${error.message}`)
     output.note('To try again: hyper-sandbox down; then hyper-sandbox up --engine compose')
-    engine = await engineNamed('embedded')
+    engine = await engineNamed('embedded', context.env)
   }
   return await engine.up(context, resolved, { timeoutMs, nano })
 }

@@ -17,7 +17,7 @@ export async function importServices({ args, flags, output, env, cwd }: Context)
   }
   // --only and --domain choose from the directory here, not what the sandbox runs.
   const resolved = await resolveConfig({ flags: flags.without(['only', 'domain']), env, cwd })
-  const engine = await engineOf(resolved.project)
+  const engine = await engineOf(resolved.project, env)
   const report = new ImportReport()
   const { imported, warnings } = await output.progress(
     () => (report.total === 0 ? 'importing' : `importing: ${report.total} so far`),

@@ -4,13 +4,16 @@ import { engineOf } from './engines/engine.ts'
 import type { Registered } from './registry.ts'
 import type { EngineName, Run } from './state.ts'
 
-export async function inspectRegistered({ name, projectDirectory, stateDirectory }: Registered): Promise<{
+export async function inspectRegistered(
+  { name, projectDirectory, stateDirectory }: Registered,
+  env: NodeJS.ProcessEnv,
+): Promise<{
   engine: EngineName
   state: 'stopped' | 'starting' | 'running' | 'unknown'
   run: Run | undefined
 }> {
   const project = { directory: projectDirectory, stateDirectory, file: undefined, defaultName: name }
-  const engine = await engineOf(project)
+  const engine = await engineOf(project, env)
   try {
     const found = await engine.inspect(project)
     return { engine: engine.name, state: found.state, run: found.state === 'running' ? found.run : undefined }

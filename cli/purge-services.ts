@@ -16,7 +16,7 @@ export async function purgeServices({ args, flags, output, env, cwd }: Context):
   // A domain made through the API may have any name.
   const resolved = await resolveConfig({ flags: flags.without(['domain']), env, cwd })
   const { stateDirectory } = resolved.config
-  const { engine, found } = await inspectProject(resolved.project)
+  const { engine, found } = await inspectProject(resolved.project, env)
   const domain = flags.text('domain') ?? (found.state === 'running' ? found.run.domain : resolved.config.domain)
   const target = flags.has('all') ? undefined : domain
 

@@ -8,6 +8,7 @@ import type { Emptied } from '../server/purge.ts'
 import type { Services } from '../server/services.ts'
 import { explainAddressInUse } from './address-holder.ts'
 import type { Resolved } from './config.ts'
+import { isOn } from './flags.ts'
 import { acquireLock } from './lock.ts'
 import { registerSandbox } from './registry.ts'
 import type { StopReason } from './signals.ts'
@@ -62,7 +63,7 @@ export async function runSandbox(resolved: Resolved, options: RunOptions): Promi
     const run = describeRun(config, resolved.ephemeral, options.arguments)
     writeRun(stateDirectory, run)
     const { createLogger } = await import('./log.ts')
-    const logger = await createLogger(files.log, options)
+    const logger = await createLogger(files.log, { ...options, stdout: isOn(options.env.HYPER_SANDBOX_CONTAINER) })
     // Written before Node ends us, so that `logs` has the reason.
     process.on('uncaughtExceptionMonitor', (err) => logger.fatal({ err }, 'crashed'))
     const starting = start(config, resolved, { logger, onShutdown: options.onShutdown })

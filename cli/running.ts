@@ -23,8 +23,8 @@ export function inspectProcess(stateDirectory: string): Running<EmbeddedRun> {
 }
 
 /** @throws NOT_RUNNING, ENGINE_UNAVAILABLE */
-export async function requireRunning(project: Project): Promise<Run> {
-  const { found } = await inspectProject(project)
+export async function requireRunning(project: Project, env: NodeJS.ProcessEnv): Promise<Run> {
+  const { found } = await inspectProject(project, env)
   if (found.state === 'running') return found.run
   throw notRunning(project.directory, found.state)
 }

@@ -25,6 +25,8 @@ const anyRun = z.object({
   authKey: z.string().optional(),
   https: z.object({ url: z.string(), tcpPort: z.int(), authorityFile: z.string().optional() }).optional(),
   services: z.array(z.enum(SERVICE_NAMES)),
+  /** Hosts of the servers that exist already, by the service that is kept there. */
+  servers: z.partialRecord(z.enum(SERVICE_NAMES), z.string()).optional(),
   domain: z.string(),
   ephemeral: z.boolean(),
   version: z.string(),
@@ -44,8 +46,12 @@ const embeddedRun = anyRun.extend({
 
 const composeRun = anyRun.extend({
   engine: z.literal('compose'),
-  /** Addresses of servers that exist already, without their credentials. */
-  servers: z.partialRecord(z.enum(SERVICE_NAMES), z.string()),
+  /** Name of the Docker project. */
+  stack: z.string(),
+  /** Whether flags chose the services, not the project file. */
+  chosen: z.boolean(),
+  /** With `--expose`: where the parts are reached from this machine. */
+  exposed: z.record(z.string(), z.string()),
 })
 
 /** One run in a process of ours, as that wrote it down. */
@@ -136,6 +142,7 @@ export function remember(stateDirectory: string, value: Remembered): void {
 const SECRET_BYTES = 32
 
 const secret = z.base64url().min(1)
+const parts = z.object({ mongo: secret, redis: secret, minio: secret, meilisearch: secret })
 const secrets = z.object({
   /** Admits admin calls. */
   token: secret,
@@ -143,7 +150,11 @@ const secrets = z.object({
   signingKey: secret,
   /** Whose tokens hyper's API asks for in this run, or the last. */
   credentials: z.object({ key: z.string(), secret: z.string() }).optional(),
+  /** What the servers of the compose engine ask for. */
+  parts: parts.optional(),
 })
+
+export type PartSecrets = z.infer<typeof parts>
 
 export type Secrets = z.infer<typeof secrets>
 
@@ -163,8 +174,30 @@ export function keepSecrets(
   credentials: Credentials | undefined,
   given: GivenSecrets = {},
 ): Secrets {
-  const { token = newSecret(), signingKey = newSecret() } = { ...readSecrets(stateDirectory), ...given }
-  const kept = { token, signingKey, credentials }
+  const { token = newSecret(), signingKey = newSecret(), parts } = { ...readSecrets(stateDirectory), ...given }
+  return writeSecrets(stateDirectory, { token, signingKey, credentials, parts })
+}
+
+/**
+ * The same with the passwords of the compose engine's servers.
+ * @param recovered of passwords, what is known from elsewhere where the file is lost
+ */
+export function keepPartSecrets(
+  stateDirectory: string,
+  credentials: Credentials | undefined,
+  recovered: () => Partial<PartSecrets>,
+): Secrets & { parts: PartSecrets } {
+  const { parts: known, ...kept } = keepSecrets(stateDirectory, credentials)
+  const {
+    mongo = newSecret(),
+    redis = newSecret(),
+    minio = newSecret(),
+    meilisearch = newSecret(),
+  } = known ?? recovered()
+  return writeSecrets(stateDirectory, { ...kept, parts: { mongo, redis, minio, meilisearch } })
+}
+
+function writeSecrets<S extends Secrets>(stateDirectory: string, kept: S): S {
   writeAtomically(stateFiles(stateDirectory).secrets, `${JSON.stringify(kept)}\n`, 0o600)
   return kept
 }

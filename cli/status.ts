@@ -9,8 +9,8 @@ import { describeRun, maskedConnectionString, storedAt } from './summary.ts'
 /** `off`: left out of this run. */
 type ServiceState = 'ready' | 'unavailable' | 'off'
 
-export async function statusOf(project: Project) {
-  const { found } = await inspectProject(project)
+export async function statusOf(project: Project, env: NodeJS.ProcessEnv) {
+  const { found } = await inspectProject(project, env)
   const where = { directory: project.directory, stateDirectory: project.stateDirectory }
   if (found.state !== 'running') return { running: false as const, state: found.state, ...where }
   const { run } = found

@@ -12,11 +12,12 @@ export async function waitUntilReady(
   project: Project,
   wanted: readonly ServiceName[],
   timeoutMs: number,
+  env: NodeJS.ProcessEnv,
 ): Promise<{ url: string; services: Readiness['services'] }> {
   let missing = 'it is not running'
   return await until(
     async () => {
-      const { found } = await inspectProject(project)
+      const { found } = await inspectProject(project, env)
       if (found.state !== 'running') {
         missing = found.state === 'starting' ? 'it is still starting' : 'it is not running'
         return undefined

@@ -35,8 +35,11 @@ export async function containerEvents(
 }
 
 async function* parse(stream: NodeJS.ReadableStream, signal: AbortSignal): AsyncIterable<ContainerEvent> {
+  const lines = createInterface({ input: stream })
+  // Whoever stopped reading is not told any more, and an error that nobody is told ends the process.
+  lines.on('error', () => {})
   try {
-    for await (const line of createInterface({ input: stream })) {
+    for await (const line of lines) {
       const { Action, Actor } = JSON.parse(line) as EngineEvent
       yield { action: Action, id: Actor.ID, part: partOf(Actor.Attributes), attributes: Actor.Attributes }
     }

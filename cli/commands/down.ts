@@ -29,7 +29,7 @@ export const down: Command = {
       const { confirm } = await import('../confirm.ts')
       await confirm(output, `Remove all data of the sandbox in ${directory}?`)
     }
-    const engine = await engineOf(project)
+    const engine = await engineOf(project, env)
     const volumes = flags.has('volumes')
     const stopped = await output.progress('stopping', engine.down(project, { volumes, timeoutMs }))
     const removed = volumes && removeEverything(stateDirectory, env)

@@ -12,7 +12,7 @@ export const list: Command = {
     const { shortPath } = await import('../summary.ts')
     const sandboxes = await Promise.all(
       registeredSandboxes(env).map(async (known) => {
-        const { engine, state, run } = await inspectRegistered(known)
+        const { engine, state, run } = await inspectRegistered(known, env)
         const urls = { url: run?.url ?? null, https: run?.https?.url ?? null }
         const pid = run?.engine === 'embedded' ? run.pid : null
         return { name: known.name, engine, state, ...urls, pid, directory: known.projectDirectory }

@@ -25,7 +25,7 @@ export const logs: Command = {
     const { findProject } = await import('../project.ts')
     const { logRequest } = await import('../log-request.ts')
     const project = findProject(context.cwd, context.flags.text('config'))
-    const engine = await engineOf(project)
+    const engine = await engineOf(project, context.env)
     return await engine.logs(context, project, logRequest(context))
   },
 }

@@ -18,9 +18,9 @@ export const restart: Command = {
     const { durationOf } = await import('../duration.ts')
     const { engineOf } = await import('../engines/engine.ts')
     const { findProject } = await import('../project.ts')
-    const { args, flags, cwd } = context
+    const { args, flags, env, cwd } = context
     const project = findProject(cwd, flags.text('config'))
-    const engine = await engineOf(project)
+    const engine = await engineOf(project, env)
     return await engine.restart(context, project, {
       services: args.flatMap((arg) => parseKinds(arg, 'restart')),
       timeoutMs: durationOf(flags, 'timeout', 60_000),

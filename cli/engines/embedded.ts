@@ -16,7 +16,9 @@ export const embedded: Engine = {
     return inspectProcess(stateDirectory)
   },
 
-  async prepare() {},
+  async prepare() {
+    return 0
+  },
 
   async up(context, resolved, options) {
     const { reportRunning } = await import('../report-running.ts')

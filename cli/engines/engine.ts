@@ -58,8 +58,8 @@ export interface Engine {
   readonly name: EngineName
   /** What runs of the project. @throws ENGINE_UNAVAILABLE where that cannot be known */
   inspect(project: Project): Promise<Running>
-  /** Has all on this machine that a start takes. @throws ENGINE_UNAVAILABLE, with nothing done */
-  prepare(context: Context, resolved: Resolved, options: { always: boolean }): Promise<void>
+  /** Has all on this machine that a start takes; resolves with how many things had to be brought. @throws ENGINE_UNAVAILABLE, with nothing done */
+  prepare(context: Context, resolved: Resolved, options: { always: boolean }): Promise<number>
   /** Starts it, or reports what runs already; resolves with the exit code, in the foreground when it has ended. */
   up(context: Context, resolved: Resolved, options: UpOptions): Promise<number>
   /** Nothing when nothing ran. With `volumes` also removes what it keeps outside the state directory. */
@@ -85,17 +85,20 @@ export interface Engine {
 }
 
 /** Only the engine that is used is loaded. */
-export async function engineNamed(name: EngineName): Promise<Engine> {
-  if (name === 'compose') return (await import('./compose.ts')).compose
+export async function engineNamed(name: EngineName, env: NodeJS.ProcessEnv): Promise<Engine> {
+  if (name === 'compose') return (await import('./compose.ts')).createCompose(env)
   return (await import('./embedded.ts')).embedded
 }
 
 /** The engine of what runs here; of what ran last, where nothing does. */
-export async function engineOf({ stateDirectory }: Project): Promise<Engine> {
-  return engineNamed(readRun(stateDirectory)?.engine ?? readRemembered(stateDirectory).engine ?? 'embedded')
+export async function engineOf({ stateDirectory }: Project, env: NodeJS.ProcessEnv): Promise<Engine> {
+  return engineNamed(readRun(stateDirectory)?.engine ?? readRemembered(stateDirectory).engine ?? 'embedded', env)
 }
 
-export async function inspectProject(project: Project): Promise<{ engine: Engine; found: Running }> {
-  const engine = await engineOf(project)
+export async function inspectProject(
+  project: Project,
+  env: NodeJS.ProcessEnv,
+): Promise<{ engine: Engine; found: Running }> {
+  const engine = await engineOf(project, env)
   return { engine, found: await engine.inspect(project) }
 }
