@@ -47,5 +47,7 @@ export const registry = {
     search: async (options) => (await import('./search/sqlite.ts')).createSqliteSearch(options),
     queue: async (options) => (await import('./queue/sqlite.ts')).createSqliteQueue(options),
   },
-  remote: {} as Partial<Factories<RemoteOptions>>,
+  remote: {
+    data: async (options) => (await import('./data/mongodb.ts')).createMongodbData(options),
+  } as Partial<Factories<RemoteOptions>>,
 } satisfies { embedded: Factories<AdapterOptions>; remote: Partial<Factories<RemoteOptions>> }
