@@ -19,8 +19,9 @@ const { metafile } = await build({
     sandbox: 'cli/sandbox.ts',
     ports: 'server/ports/published.ts',
     conformance: 'test/conformance/published.ts',
-    // Beside the chunk that starts it.
+    // Beside the chunks that start them.
     'chunks/query.worker': 'adapters/data/query.worker.ts',
+    'chunks/judge.worker': 'adapters/data/mongodb/judge.worker.ts',
   },
   outdir: 'dist',
   chunkNames: 'chunks/[name]-[hash]',

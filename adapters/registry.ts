@@ -48,6 +48,7 @@ export const registry = {
     queue: async (options) => (await import('./queue/sqlite.ts')).createSqliteQueue(options),
   },
   remote: {
+    data: async (options) => (await import('./data/mongodb.ts')).createMongodbData(options),
     cache: async (options) => (await import('./cache/redis.ts')).createRedisCache(options),
   } as Partial<Factories<RemoteOptions>>,
 } satisfies { embedded: Factories<AdapterOptions>; remote: Partial<Factories<RemoteOptions>> }

@@ -1,6 +1,5 @@
 /** The thread that runs what would hold up the main one: long scans, conditions decided in JavaScript, index builds. */
-import { parentPort, workerData } from 'node:worker_threads'
-import { asHyperError } from '../../server/port.ts'
+import { workerData } from 'node:worker_threads'
 import { asStoreError, connect } from '../shared/sqlite.ts'
 import { createIndex } from './catalogue.ts'
 import { execute, executeInJs } from './execute.ts'
@@ -9,14 +8,18 @@ import { matcher } from './match.ts'
 import { isSqlOnly } from './plan.ts'
 import type { Answer, Task, WorkerSettings } from './query-worker.ts'
 import { Statements } from './statements.ts'
+import { serveTasks } from './task-thread.ts'
 
 const { path } = workerData as WorkerSettings
 let reader: Statements | undefined
 
-parentPort?.on('message', async (task: Task) => {
-  const answer = await run(task).catch(asAnswer)
-  parentPort?.postMessage(answer, answer.kind === 'found' ? [answer.found.rest.buffer as ArrayBuffer] : [])
-})
+serveTasks<Task, Answer>(
+  (task) =>
+    run(task).catch((error: unknown) => {
+      throw asStoreError(error)
+    }),
+  (answer) => (answer.kind === 'found' ? [answer.found.rest.buffer as ArrayBuffer] : []),
+)
 
 async function run(task: Task): Promise<Answer> {
   if (task.kind === 'index') {
@@ -56,9 +59,4 @@ function build({ database, request }: Extract<Task, { kind: 'index' }>): void {
   } finally {
     writer.close()
   }
-}
-
-function asAnswer(thrown: unknown): Answer {
-  const error = asHyperError(asStoreError(thrown))
-  return { kind: 'failed', code: error.code, message: error.message, cause: error.cause }
 }

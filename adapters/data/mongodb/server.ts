@@ -1,0 +1,158 @@
+/**
+ * The connection to a MongoDB server, replica set or Atlas cluster: made once, when first needed, mended by the driver afterwards.
+ * What the server is too dead or too ill to do is BACKEND_UNAVAILABLE.
+ */
+import {
+  type Db,
+  MongoAPIError,
+  MongoClient,
+  type MongoClientOptions,
+  MongoCompatibilityError,
+  MongoInvalidArgumentError,
+  MongoNetworkError,
+  MongoRuntimeError,
+  MongoServerError,
+  MongoSystemError,
+} from 'mongodb'
+import { HyperError } from '../../../server/error.ts'
+import { createLiveness, unavailable } from '../../shared/liveness.ts'
+
+/**
+ * What the URL cannot change, because promises rest on it: a dead server is noticed within two seconds, an acknowledged write is
+ * in the journals of a majority, and a read comes from where writes go. Interrupted calls are repeated once by the driver, writes
+ * only where the server sees that it has them already (not on a stand-alone one).
+ */
+const OPTIONS = {
+  appName: 'hyper-sandbox',
+  serverSelectionTimeoutMS: 1_200,
+  connectTimeoutMS: 1_200,
+  // A majority that is not there is an answer too late; the write may still come about.
+  writeConcern: { w: 'majority', journal: true, wtimeoutMS: 10_000 },
+  readPreference: 'primary',
+  readConcernLevel: 'local',
+  retryReads: true,
+  retryWrites: true,
+} as const satisfies MongoClientOptions
+
+const CHECK_MS = 1_400
+
+export interface MongoServer {
+  /** Where everything of ours is. */
+  readonly db: Db
+  /** Runs what talks to the server. @throws BACKEND_UNAVAILABLE, or the error that the server answers with */
+  run<T>(operation: () => Promise<T>): Promise<T>
+  /** Whether several documents can be written as one: not on a stand-alone server. */
+  hasTransactions(): Promise<boolean>
+  /** @throws BACKEND_UNAVAILABLE */
+  check(): Promise<void>
+  close(): Promise<void>
+}
+
+/** @throws CONFIG_INVALID for a URL that is none of MongoDB's */
+export function createMongoServer(url: string, namespace: string): MongoServer {
+  const client = connectTo(url, {})
+  // Beside the first one's connections, which may all be busy with long queries.
+  const pulse = connectTo(url, { maxPoolSize: 1 })
+  const { srvHost, hosts, dbName } = client.options
+  const label = `MongoDB at ${srvHost ?? hosts.join(',')}`
+  const ping = async (signal?: AbortSignal) => {
+    await connected(pulse)
+    await pulse.db('admin').command({ ping: 1 }, signal ? { signal } : {})
+  }
+  const liveness = createLiveness({ server: label, ping: () => ping(AbortSignal.timeout(CHECK_MS)) })
+  let transactions: Promise<boolean> | undefined
+
+  async function run<T>(operation: () => Promise<T>): Promise<T> {
+    try {
+      return await liveness.watch(async () => {
+        await connected(client)
+        return await operation()
+      })
+    } catch (error) {
+      throw asHyperError(error, label)
+    }
+  }
+
+  return {
+    db: client.db(namesDatabase(url) ? dbName : asDatabaseName(namespace)),
+    run,
+    async hasTransactions() {
+      transactions ??= run(() => client.db('admin').command({ hello: 1 })).then(
+        ({ setName, msg }) => setName !== undefined || msg === 'isdbgrid',
+        (error) => {
+          transactions = undefined
+          throw error
+        },
+      )
+      return await transactions
+    },
+    async check() {
+      try {
+        await liveness.watch(() => ping(AbortSignal.timeout(CHECK_MS)))
+      } catch (error) {
+        throw error instanceof HyperError ? error : unavailable(label, error)
+      }
+    },
+    async close() {
+      await Promise.allSettled([client.close(), pulse.close()])
+    },
+  }
+}
+
+function connectTo(url: string, options: MongoClientOptions): MongoClient {
+  try {
+    return new MongoClient(url, { ...OPTIONS, ...options })
+  } catch {
+    // The driver's own words may repeat parts of the URL, and a password is one.
+    throw new HyperError('CONFIG_INVALID', 'the data service has a URL that MongoDB’s driver cannot read', {
+      hint: 'Write it as mongodb://user:password@host:27017 or mongodb+srv://…, with special characters percent-encoded.',
+    })
+  }
+}
+
+/** The driver connects by itself, but never again where the first time failed. */
+async function connected(client: MongoClient): Promise<void> {
+  await client.connect()
+}
+
+/** Whether the URL says in which database to work; `admin` is only where users are kept. */
+function namesDatabase(url: string): boolean {
+  const [, path = ''] = /^[^/]+\/\/[^/?]*\/([^?]*)/.exec(url) ?? []
+  return path !== '' && path !== 'admin'
+}
+
+/** MongoDB's names of databases are short and know few characters. */
+function asDatabaseName(namespace: string): string {
+  return namespace.replace(/[^A-Za-z0-9_-]/g, '-').slice(0, 63)
+}
+
+const REFUSED_USER = new Set<unknown>([13, 18, 8000])
+/** Steps down, shuts down, is full, has no majority, is no longer primary. */
+const ILL = new Set<unknown>([6, 7, 64, 79, 89, 91, 100, 133, 189, 9001, 10107, 11600, 11602, 13435, 13436, 14031])
+
+const GONE = [MongoNetworkError, MongoSystemError, MongoAPIError, MongoRuntimeError]
+
+function asHyperError(error: unknown, label: string): unknown {
+  if (error instanceof MongoServerError) {
+    if (REFUSED_USER.has(error.code)) {
+      return new HyperError('BACKEND_UNAVAILABLE', `${label} does not let this user in, or not do this`, {
+        cause: error,
+      })
+    }
+    const isIll = ILL.has(error.code) || error.hasErrorLabel('RetryableWriteError')
+    return isIll ? unavailable(label, error) : error
+  }
+  const isMisuse = error instanceof MongoInvalidArgumentError || error instanceof MongoCompatibilityError
+  const isGone =
+    GONE.some((type) => error instanceof type) || (error as NodeJS.ErrnoException | null)?.syscall !== undefined
+  return isGone && !isMisuse ? unavailable(label, error) : error
+}
+
+/** The server is there and says no. */
+export function isRefusal(error: unknown): error is MongoServerError {
+  return error instanceof MongoServerError
+}
+
+export function isDuplicate(error: unknown): boolean {
+  return isRefusal(error) && error.code === 11000
+}
