@@ -20,9 +20,10 @@ const otherStores = fc.oneof(
   { weight: 3, arbitrary: fc.constantFrom('t', 's_t', 's-t') },
 )
 const plainKeys = ['a', 'b', 'ab', 'a-b', 'a/b', 'aa', 'b/a', 'b-']
+const awkwardKeys = ['a/b$c+d~e_f-g', 'a_b', 'a$', 'a+', 'constructor', LONG_KEY]
 const keys = fc.oneof(
   { weight: 16, arbitrary: fc.constantFrom(...plainKeys) },
-  { weight: 4, arbitrary: fc.constantFrom('a/b$c+d~e_f-g', 'a_b', 'a$', 'a+', 'constructor', LONG_KEY) },
+  { weight: 4, arbitrary: fc.constantFrom(...awkwardKeys) },
   {
     weight: 1,
     arbitrary: fc.constantFrom('', 'A', '1a', 'a:b', 'a.b', 'a*', 'a?', 'a[b]', 'a b', 'é', 'a\0', '\ud800'),
@@ -82,14 +83,25 @@ const pieces = fc.oneof(
   },
   { weight: 1, arbitrary: fc.constantFrom('A', 'é', '😀', ' ', '\0', '\n', ':', '\ud800', '**', LONG_KEY) },
 )
-const patterns = fc.array(pieces, { maxLength: 5 }).map((parts) => parts.join(''))
+/** A key of ours with one place spoilt. */
+const nearKeys = fc
+  .tuple(
+    fc.constantFrom(...plainKeys),
+    fc.nat({ max: 3 }),
+    fc.constantFrom('?', '*', '[a-z]', '[ab/-]', '%', '_', '.', ''),
+  )
+  .map(([key, at, instead]) => `${key.slice(0, at)}${instead}${key.slice(at + 1)}`)
+const patterns = fc.oneof(
+  { weight: 3, arbitrary: fc.array(pieces, { maxLength: 5 }).map((parts) => parts.join('')) },
+  { weight: 2, arbitrary: nearKeys },
+)
 
 const write = { store: stores, key: keys, value: values }
 
 export const cacheDifferential: Differential<Guarded<CachePort>> = {
   service: 'cache',
   setup: fc
-    .tuple(fc.subarray(plainKeys, { minLength: 3 }), values)
+    .tuple(fc.subarray([...plainKeys, ...awkwardKeys], { minLength: 6 }), values)
     .map(([held, value]) => [
       { method: 'createStore', args: { store: 's' } },
       ...held.map((key) => ({ method: 'createDoc', args: { store: 's', key, value } })),

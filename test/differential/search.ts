@@ -48,68 +48,20 @@ const keys = fc.oneof(
   { weight: 1, arbitrary: fc.constantFrom('', 'a\0b', '\ud800') },
 )
 
+const plainWords = ['cat', 'dog', 'Cat', 'bird', '10', '7', 'a', 'b']
+/** Each beside what a search engine may take it for. */
+const confusable = [
+  ...['é', 'e', 'e\u0301', 'É'],
+  ...['CAT', 'cats', 'ca', 'catt', 'cta', 'cat*', '"cat"', '-cat'],
+  ...['ß', 'ss', 'SS', 'ſ', 's', 'ﬁ', 'fi', 'İ', 'i', 'I', 'ı', 'ΟΔΟΣ', 'οδος', 'οδοσ', 'µ', 'μ', '３', '3'],
+  ...['😀', '中文', '中', '日本語', 'สวัสดี', '\u200b', '\u00ad', 'ca\u00adt', '\ufeff'],
+  ...['c++', 'c', '$5', '5', 'a|b', '^a`~<=>', '1.5', '1,000', '1000', 'x:y'],
+  ...['the', 'and', 'OR', 'NOT', 'it’s', "it's", 'its', 'snake_case', 'kebab-case', 'camelCase', 'camelcase'],
+  ...['w'.repeat(300), 'w'.repeat(1_200)],
+]
 const words = fc.oneof(
-  { weight: 10, arbitrary: fc.constantFrom('cat', 'dog', 'Cat', 'CAT', 'bird', '10', '7', 'a', 'b') },
-  {
-    weight: 4,
-    arbitrary: fc.constantFrom(
-      ...[
-        'cats',
-        'ca',
-        'catt',
-        'cta',
-        'é',
-        'e',
-        'e\u0301',
-        'É',
-        'ΟΔΟΣ',
-        'οδος',
-        'οδοσ',
-        'ß',
-        'ss',
-        'SS',
-        'İ',
-        'i',
-        'ﬁ',
-        'fi',
-        '😀',
-        '中文',
-      ],
-      ...[
-        '中',
-        '日本語',
-        'สวัสดี',
-        'c++',
-        'c',
-        '$5',
-        '5',
-        'a|b',
-        '^a`~<=>',
-        'the',
-        'and',
-        'OR',
-        'NOT',
-        '"cat"',
-        '-cat',
-        'cat*',
-        'x:y',
-      ],
-      ...[
-        'it’s',
-        "it's",
-        'snake_case',
-        'kebab-case',
-        'camelCase',
-        '\u200b',
-        '\u00ad',
-        '1.5',
-        '1,000',
-        '３',
-        'w'.repeat(300),
-        'w'.repeat(1_200),
-      ],
-    ),
-  },
+  { weight: 8, arbitrary: fc.constantFrom(...plainWords) },
+  { weight: 8, arbitrary: fc.constantFrom(...confusable) },
   { weight: 1, arbitrary: fc.string({ unit: 'grapheme', maxLength: 4 }) },
 )
 const separators = fc.constantFrom(
@@ -131,7 +83,7 @@ const separators = fc.constantFrom(
   '@',
 )
 const texts = fc
-  .array(fc.tuple(separators, words), { maxLength: 10 })
+  .array(fc.tuple(separators, words), { maxLength: 12, size: 'large' })
   .map((pairs) => pairs.flat().join('').toWellFormed())
 const queries = fc.oneof(
   { weight: 3, arbitrary: words },
@@ -209,7 +161,7 @@ export const searchDifferential: Differential<Guarded<SearchPort>> = {
   service: 'search',
   setup: fc
     .tuple(
-      fc.array(documents, { minLength: 2, maxLength: plainKeys.length }),
+      fc.array(documents, { minLength: 4, maxLength: plainKeys.length }),
       fc.oneof(fc.constant(MAPPINGS), mappings),
     )
     .map(([docs, mappings]): Step[] => [

@@ -50,6 +50,8 @@ const otherBuckets = fc.oneof(
 )
 
 const plainNames = ['a', 'b', 'a/b', 'a/b/c', 'a.b', 'a b']
+/** Some of which a server may take for one. */
+const confusableNames = ['é', 'e\u0301', 'a//b', 'a%2Fb', 'a%20b', 'a+b', 'A', 'a\\b']
 const awkwardNames = [
   ...[
     'a//b',
@@ -129,6 +131,7 @@ const refusedNames = [
 ]
 const names = fc.oneof(
   { weight: 16, arbitrary: fc.constantFrom(...plainNames) },
+  { weight: 6, arbitrary: fc.constantFrom(...confusableNames) },
   { weight: 8, arbitrary: fc.constantFrom(...awkwardNames) },
   { weight: 1, arbitrary: fc.constantFrom(...refusedNames) },
   { weight: 1, arbitrary: fc.string({ unit: 'grapheme', minLength: 1, maxLength: 6 }) },
