@@ -145,9 +145,9 @@ const secret = z.base64url().min(1)
 const parts = z.object({ mongo: secret, redis: secret, minio: secret, meilisearch: secret })
 const secrets = z.object({
   /** Admits admin calls. */
-  token: secret,
+  token: z.string().regex(/^[!-~]+$/, 'must be ASCII without spaces'),
   /** What URLs are signed with, base64url. */
-  signingKey: secret,
+  signingKey: z.base64url('must be base64url').min(1),
   /** Whose tokens hyper's API asks for in this run, or the last. */
   credentials: z.object({ key: z.string(), secret: z.string() }).optional(),
   /** What the servers of the compose engine ask for. */
@@ -205,17 +205,18 @@ function writeSecrets<S extends Secrets>(stateDirectory: string, kept: S): S {
 /** What one container is told and another knows: no command line is a place for it. @throws CONFIG_INVALID */
 export function givenSecrets(env: NodeJS.ProcessEnv): GivenSecrets {
   return {
-    ...givenSecret('token', env.HYPER_SANDBOX_TOKEN),
-    ...givenSecret('signingKey', env.HYPER_SANDBOX_SIGNING_KEY),
+    ...givenSecret('token', env, 'HYPER_SANDBOX_TOKEN'),
+    ...givenSecret('signingKey', env, 'HYPER_SANDBOX_SIGNING_KEY'),
   }
 }
 
-function givenSecret(name: keyof GivenSecrets, text: string | undefined): GivenSecrets {
+function givenSecret(name: keyof GivenSecrets, env: NodeJS.ProcessEnv, variable: string): GivenSecrets {
+  const text = env[variable]
   if (text === undefined || text === '') return {}
-  if (secret.safeParse(text).success) return { [name]: text }
-  const variable = name === 'token' ? 'HYPER_SANDBOX_TOKEN' : 'HYPER_SANDBOX_SIGNING_KEY'
-  throw new HyperError('CONFIG_INVALID', `${variable} is not written in base64url`, {
-    hint: `Change or unset ${variable}: letters, digits, - and _ are fine.`,
+  const parsed = secrets.shape[name].safeParse(text)
+  if (parsed.success) return { [name]: text }
+  throw new HyperError('CONFIG_INVALID', `${variable} ${parsed.error.issues[0]?.message}`, {
+    hint: `Change or unset ${variable}.`,
   })
 }
 
