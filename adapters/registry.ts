@@ -49,5 +49,6 @@ export const registry = {
   },
   remote: {
     cache: async (options) => (await import('./cache/redis.ts')).createRedisCache(options),
+    queue: async (options) => (await import('./queue/bullmq.ts')).createBullmqQueue(options),
   } as Partial<Factories<RemoteOptions>>,
 } satisfies { embedded: Factories<AdapterOptions>; remote: Partial<Factories<RemoteOptions>> }
