@@ -3,7 +3,7 @@
  * it; `lock.json` is what the next start goes by; `secrets.json` is for its owner's eyes.
  */
 import { randomBytes } from 'node:crypto'
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import * as z from 'zod'
 import type { Credentials } from '../server/credentials.ts'
@@ -68,6 +68,8 @@ const remembered = z.looseObject({
   engine: z.enum(ENGINES).optional(),
   /** Name of the Docker project whose volumes may hold data of this one. */
   stack: z.string().optional(),
+  /** Of the `compose.yaml` that we wrote last, SHA-256. */
+  composeDigest: z.string().optional(),
   tcpPort: z.int().min(1).max(65535).optional(),
   httpsTcpPort: z.int().min(1).max(65535).optional(),
   /** Version that wrote the data last. */
@@ -129,8 +131,14 @@ export function removeRun(stateDirectory: string): void {
   rmSync(stateFiles(stateDirectory).state, { force: true })
 }
 
+/** @throws CONFIG_INVALID for a file that is not as we wrote it: which engine has the data must not be guessed */
 export function readRemembered(stateDirectory: string): Remembered {
-  return read(stateFiles(stateDirectory).remembered, remembered) ?? {}
+  const file = stateFiles(stateDirectory).remembered
+  const known = read(file, remembered)
+  if (known || !existsSync(file)) return known ?? {}
+  throw new HyperError('CONFIG_INVALID', `${file} cannot be read; it remembers which engine has the data`, {
+    hint: `Restore it, or remove it (rm '${file}') and say which with: hyper-sandbox up --engine embedded, or --engine compose`,
+  })
 }
 
 /** Beside what is remembered already. */
