@@ -13,5 +13,8 @@ if ('missing' in server) {
 } else {
   after(() => server[Symbol.asyncDispose]())
   const namespace = `test-${randomUUID()}`
-  dataSuite({ test, create: async () => guard<DataPort>(dataPort, await createMongodbData({ url: server.url, namespace })) })
+  dataSuite({
+    test,
+    create: async () => guard<DataPort>(dataPort, await createMongodbData({ url: server.url, namespace })),
+  })
 }
