@@ -1,16 +1,28 @@
 /**
- * `npm run build`: what is published. Every library is bundled, because few files load faster than two hundred; what a start does
- * not need stays in chunks of its own, loaded by the `import()` that asks for it. zod is a dependency all the same: the types of
- * the ports speak of it.
+ * `npm run build`: what is published, in `dist/` or in the directory that is named. Every library is bundled, because few files
+ * load faster than two hundred; what a start does not need stays in chunks of its own, loaded by the `import()` that asks for it.
+ * zod is a dependency all the same: the types of the ports speak of it.
  */
 import { execFileSync } from 'node:child_process'
 import { globSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { build, type Metafile } from 'esbuild'
+import { join, resolve } from 'node:path'
+import { build, type Metafile, type Plugin } from 'esbuild'
 
 const ROOT = import.meta.dirname
+const DIST = resolve(process.argv[2] ?? join(ROOT, 'dist'))
 
-rmSync(join(ROOT, 'dist'), { recursive: true, force: true })
+/** What dockerode asks for in order to build images and to reach engines by SSH, neither of which we do. */
+const UNUSED = /^(?:ssh2|tar-fs|protobufjs|@grpc\/[\w-]+|@balena\/dockerignore)$/
+
+const leaveOutUnused: Plugin = {
+  name: 'leave-out-unused',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: UNUSED }, ({ path }) => ({ path, namespace: 'unused' }))
+    onLoad({ filter: /./, namespace: 'unused' }, () => ({ contents: 'module.exports = {}' }))
+  },
+}
+
+rmSync(DIST, { recursive: true, force: true })
 
 const { metafile } = await build({
   absWorkingDir: ROOT,
@@ -23,7 +35,7 @@ const { metafile } = await build({
     'chunks/query.worker': 'adapters/data/query.worker.ts',
     'chunks/judge.worker': 'adapters/data/mongodb/judge.worker.ts',
   },
-  outdir: 'dist',
+  outdir: DIST,
   chunkNames: 'chunks/[name]-[hash]',
   bundle: true,
   splitting: true,
@@ -33,12 +45,13 @@ const { metafile } = await build({
   minifySyntax: true,
   minifyWhitespace: true,
   legalComments: 'none',
+  plugins: [leaveOutUnused],
   // CommonJS libraries ask for Node's modules by `require`.
   banner: { js: "import{createRequire as $require}from'node:module';const require=$require(import.meta.url);" },
   metafile: true,
 })
 
-writeFileSync(join(ROOT, 'dist/LICENSES.txt'), licencesOf(metafile))
+writeFileSync(join(DIST, 'LICENSES.txt'), licencesOf(metafile))
 writeTypes(['cli/sandbox.d.ts', 'server/ports/published.d.ts', 'test/conformance/published.d.ts'])
 
 /** The bundled libraries' licences, which all ask to be passed on with them. */
@@ -59,9 +72,9 @@ function licencesOf({ inputs }: Metafile): string {
 
 /** Declarations of the entries and of what they import; the compiler writes those of the whole program. */
 function writeTypes(entries: readonly string[]): void {
-  const types = join(ROOT, 'dist/types')
+  const types = join(DIST, 'types')
   const compiler = join(ROOT, 'node_modules/.bin/tsc')
-  execFileSync(compiler, ['-p', 'tsconfig.types.json'], { cwd: ROOT, stdio: 'inherit' })
+  execFileSync(compiler, ['-p', 'tsconfig.types.json', '--outDir', types], { cwd: ROOT, stdio: 'inherit' })
   const reached = new Set(entries)
   for (const file of reached) {
     const text = readFileSync(join(types, file), 'utf8')

@@ -50,5 +50,6 @@ export const registry = {
   remote: {
     data: async (options) => (await import('./data/mongodb.ts')).createMongodbData(options),
     cache: async (options) => (await import('./cache/redis.ts')).createRedisCache(options),
+    storage: async (options) => (await import('./storage/s3.ts')).createS3Storage(options),
   } as Partial<Factories<RemoteOptions>>,
 } satisfies { embedded: Factories<AdapterOptions>; remote: Partial<Factories<RemoteOptions>> }

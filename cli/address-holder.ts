@@ -1,24 +1,28 @@
 /** Who holds a TCP port: one of this user's sandboxes, or, where the system tells (Linux), a process. */
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { HyperError } from '../server/error.ts'
+import { inspectRegistered } from './inspect-registered.ts'
 import { registeredSandboxes } from './registry.ts'
-import { inspect } from './running.ts'
 
 const LISTENING = '0A'
 
 /** The same error, saying who is in the way and what to type. */
-export function explainAddressInUse(error: HyperError, tcpPort: number, env: NodeJS.ProcessEnv): HyperError {
+export async function explainAddressInUse(
+  error: HyperError,
+  tcpPort: number,
+  env: NodeJS.ProcessEnv,
+): Promise<HyperError> {
   const free = 'take a free port with --port 0, or another with --port <n>'
   for (const known of registeredSandboxes(env)) {
-    const found = inspect(known.stateDirectory)
-    if (found.state === 'running' && [found.run.tcpPort, found.run.https?.tcpPort].includes(tcpPort)) {
+    const { run } = await inspectRegistered(known, env)
+    if (run && [run.tcpPort, run.https?.tcpPort].includes(tcpPort)) {
       return new HyperError(
         'ADDRESS_IN_USE',
         `${error.message}, by the sandbox ${known.name} of ${known.projectDirectory}`,
         {
           hint: `Both can run: ${free}.`,
           cause: error,
-          meta: { tcpPort, sandbox: known.name, pid: found.run.pid },
+          meta: { tcpPort, sandbox: known.name, ...(run.engine === 'embedded' ? { pid: run.pid } : {}) },
         },
       )
     }

@@ -2,9 +2,14 @@
  * What will run, from everything that may say so. Precedence, the only place it is written:
  * flag > environment > project file > what this project remembers > default.
  */
+
+import { existsSync } from 'node:fs'
+import { resolve } from 'node:path'
 import type { z } from 'zod'
+import type { ImageSettings, Part } from '../compose/stack.ts'
 import type { Credentials } from '../server/credentials.ts'
 import { HyperError } from '../server/error.ts'
+import type { Certificate } from '../server/http-server.ts'
 import { isServiceName, type ServiceName } from '../server/services.ts'
 import { type Flags, variableOf } from './flags.ts'
 import { forwardedHosts } from './forwarded-hosts.ts'
@@ -28,11 +33,23 @@ export const KINDS = ['data', 'cache', 'storage', 'search', 'queue'] as const sa
 /** A configuration before anything of it runs. */
 export interface Resolved {
   project: Project
+  /** The one to run on, as far as anyone said so; `auto` is the last one, else what there is. */
+  engine: z.infer<typeof engineName>
   /** `listen.tcpPort` is 0 when a free one shall be taken, the project's earlier one if it still is. */
   config: Omit<SandboxConfig, 'token' | 'signingKey' | 'dataDirectory'>
   /** TCP port this project had last, for `listen.tcpPort` 0. */
   lastTcpPort: number | undefined
   ephemeral: boolean
+  /** What only the compose engine asks for. */
+  stack: {
+    images: ImageSettings
+    /** Compose files of the user's own, absolute. */
+    include: string[]
+    /** Reach the parts from this machine too. */
+    expose: boolean
+  }
+  /** What is said of services, also of those that do not run. */
+  configured: ServiceConfigs
   /** Services to create in the domain. */
   create: ServiceName[]
   /** Services asked for whose creation takes more than the project file says. */
@@ -57,25 +74,19 @@ export async function resolveConfig(source: ConfigSource): Promise<Resolved> {
   const file: ProjectFile = { ...written, services: servicesOf(written, env) }
   const remembered = readRemembered(project.stateDirectory)
 
-  const engine = checked(flags, 'engine', engineName) ?? file.engine ?? DEFAULTS.engine
-  if (engine === 'compose') {
-    throw new HyperError('ENGINE_UNAVAILABLE', 'the compose engine is not part of this version', {
-      hint: 'Use --engine embedded: it needs nothing but Node and keeps its data in the project.',
-    })
-  }
   const asked = KINDS.filter((kind) => flags.has(kind))
   const running = runningServices(source, file, asked)
   const services: ServiceConfigs = Object.fromEntries(running.map((kind) => [kind, configOf(file.services?.[kind])]))
   const listenPort = givenTcpPort(flags, env) ?? file.listen?.port ?? remembered.tcpPort ?? DEFAULTS.tcpPort
-  const tls = tlsOf(flags, file, listenPort, remembered)
+  const tls = tlsOf(source, file, listenPort, remembered)
   return {
     project,
+    engine: checked(flags, 'engine', engineName) ?? file.engine ?? DEFAULTS.engine,
     config: {
       name: file.name ?? project.defaultName,
       projectDirectory: project.directory,
       stateDirectory: project.stateDirectory,
       authorityDirectory: authorityDirectory(env),
-      engine: 'embedded',
       domain: checked(flags, 'domain', domainName) ?? file.domain ?? DEFAULTS.domain,
       services,
       listen: {
@@ -94,10 +105,31 @@ export async function resolveConfig(source: ConfigSource): Promise<Resolved> {
     },
     lastTcpPort: remembered.tcpPort,
     ephemeral: flags.has('ephemeral'),
+    stack: {
+      images: imagesOf(file),
+      include: (file.include ?? []).map((path) => includedFile(path, project)),
+      expose: flags.has('expose'),
+    },
+    configured: Object.fromEntries(
+      KINDS.flatMap((kind) => (file.services?.[kind] === false ? [] : [[kind, configOf(file.services?.[kind])]])),
+    ),
     create: asked.filter((kind) => creationOf(kind, services) !== undefined),
     uncreated: asked.filter((kind) => creationOf(kind, services) === undefined),
     purge: purgeKinds(flags, running),
   }
+}
+
+function imagesOf({ images = {}, mirror }: ProjectFile): ImageSettings {
+  const entries = Object.entries(images).map(([part, given]) => [part, typeof given === 'string' ? [given] : given])
+  return { override: Object.fromEntries(entries) as Partial<Record<Part, string[]>>, mirror }
+}
+
+function includedFile(path: string, { directory }: Project): string {
+  const file = resolve(directory, path)
+  if (existsSync(file)) return file
+  throw new HyperError('CONFIG_INVALID', `include names ${path}, which does not exist`, {
+    hint: `It is looked for from ${directory}.`,
+  })
 }
 
 /** The YAML parser is loaded only where there is something to parse. */
@@ -131,13 +163,24 @@ function credentialsOf(env: NodeJS.ProcessEnv, { auth = {} }: ProjectFile): { cr
 }
 
 /** HTTPS has the TCP port after HTTP's, unless the two were found free together. */
-function tlsOf(flags: Flags, file: ProjectFile, listenPort: number, remembered: Remembered): TlsConfig | undefined {
-  const certificate = file.listen?.tls ?? (flags.has('tls') ? 'auto' : undefined)
+function tlsOf(
+  { flags, env }: ConfigSource,
+  file: ProjectFile,
+  listenPort: number,
+  remembered: Remembered,
+): TlsConfig | undefined {
+  const certificate = pemIn(env) ?? file.listen?.tls ?? (flags.has('tls') ? 'auto' : undefined)
   if (certificate === undefined) return undefined
   const lastTcpPort = remembered.httpsTcpPort
   const isFree = listenPort === 0 || listenPort === MAX_TCP_PORT
   const isLast = listenPort === remembered.tcpPort && lastTcpPort !== undefined
   return { certificate, lastTcpPort, tcpPort: isFree ? 0 : isLast ? lastTcpPort : listenPort + 1 }
+}
+
+/** Where there is no file to name: in a container, made by the command line outside. */
+function pemIn(env: NodeJS.ProcessEnv): Certificate | undefined {
+  const { HYPER_SANDBOX_TLS_CERTIFICATE: cert, HYPER_SANDBOX_TLS_KEY: key } = env
+  return cert && key ? { cert, key } : undefined
 }
 
 function checked<S extends z.ZodType>(flags: Flags, name: string, schema: S): z.infer<S> | undefined {

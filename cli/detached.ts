@@ -6,11 +6,11 @@ import type { Emptied } from '../server/purge.ts'
 import type { Context } from './command.ts'
 import type { Resolved } from './config.ts'
 import { listenForStop } from './signals.ts'
-import { makeStateDirectory, type Run } from './state.ts'
+import { type EmbeddedRun, makeStateDirectory } from './state.ts'
 
 /** What the started process says, once. */
 export type StartReport =
-  | { kind: 'ready'; run: Run; emptied: Emptied[] }
+  | { kind: 'ready'; run: EmbeddedRun; emptied: Emptied[] }
   | { kind: 'taken' }
   | { kind: 'error'; code: ErrorCode; message: string; hint?: string | undefined }
 
@@ -24,7 +24,7 @@ export async function startDetached(
   resolved: Resolved,
   args: string[],
   timeoutMs: number,
-): Promise<{ run: Run; emptied: Emptied[] } | 'taken'> {
+): Promise<{ run: EmbeddedRun; emptied: Emptied[] } | 'taken'> {
   const files = makeStateDirectory(resolved.project.stateDirectory)
   const log = openSync(files.startLog, 'w')
   const child = spawn(process.execPath, [context.entry, '_detached', ...args, `--timeout=${timeoutMs}ms`], {

@@ -2,13 +2,11 @@
 import { resolve } from 'node:path'
 import type { Context } from './command.ts'
 import { KINDS, parseKinds, resolveConfig } from './config.ts'
-import { type ImportRequest, importDirectory } from './import/import-directory.ts'
+import { engineOf } from './engines/engine.ts'
+import type { ImportRequest } from './import/import-directory.ts'
 import { type Imported, ImportReport } from './import/report.ts'
 import { findNanoDirectory } from './import/source.ts'
 import { columns } from './output.ts'
-import { importIntoRunning, inspect } from './running.ts'
-import { makeStateDirectory } from './state.ts'
-import { busy, withStoppedServices } from './stopped-services.ts'
 
 export async function importServices({ args, flags, output, env, cwd }: Context): Promise<number> {
   const only = flags.text('only')
@@ -19,20 +17,11 @@ export async function importServices({ args, flags, output, env, cwd }: Context)
   }
   // --only and --domain choose from the directory here, not what the sandbox runs.
   const resolved = await resolveConfig({ flags: flags.without(['only', 'domain']), env, cwd })
-  const { stateDirectory } = resolved.config
-  const found = inspect(stateDirectory)
-  if (found.state === 'starting') throw busy()
-
+  const engine = await engineOf(resolved.project, env)
   const report = new ImportReport()
-  const importStopped = async () => {
-    makeStateDirectory(stateDirectory)
-    return await withStoppedServices(resolved, (services, dataDirectory) =>
-      importDirectory(services, request, dataDirectory, report),
-    )
-  }
   const { imported, warnings } = await output.progress(
     () => (report.total === 0 ? 'importing' : `importing: ${report.total} so far`),
-    found.state === 'running' ? importIntoRunning(found.run, stateDirectory, request) : importStopped(),
+    engine.importInto(resolved, request, report),
   )
   for (const warning of warnings) output.warn(warning)
   output.answer({ directory: request.directory, imported }, tableOf(imported))

@@ -43,6 +43,13 @@ const OTHER_VARIABLES: readonly string[] = [
   'HYPER_SANDBOX_DEBUG',
   'HYPER_SANDBOX_AUTH_KEY',
   'HYPER_SANDBOX_AUTH_SECRET',
+  'HYPER_SANDBOX_ALLOWED_HOSTS',
+  'HYPER_SANDBOX_ALLOWED_ORIGINS',
+  'HYPER_SANDBOX_TOKEN',
+  'HYPER_SANDBOX_SIGNING_KEY',
+  'HYPER_SANDBOX_TLS_CERTIFICATE',
+  'HYPER_SANDBOX_TLS_KEY',
+  'HYPER_SANDBOX_CONTAINER',
 ]
 
 async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
@@ -106,8 +113,15 @@ async function warnOfUnknownVariables(output: Output, env: NodeJS.ProcessEnv): P
   const names = Object.keys(env).filter((name) => name.startsWith('HYPER_SANDBOX_') && !OTHER_VARIABLES.includes(name))
   if (names.length === 0) return
   const commands = await Promise.all(Object.values(VERBS).map((load) => load()))
-  const known = [...OTHER_VARIABLES, ...commands.flatMap(({ flags }) => flags.map((flag) => variableOf(flag.name)))]
-  const { didYouMean } = await import('./suggest.ts')
+  const [{ didYouMean }, { serviceVariables }] = await Promise.all([
+    import('./suggest.ts'),
+    import('./service-variables.ts'),
+  ])
+  const known = [
+    ...OTHER_VARIABLES,
+    ...serviceVariables(),
+    ...commands.flatMap(({ flags }) => flags.map((flag) => variableOf(flag.name))),
+  ]
   for (const name of names.filter((one) => !known.includes(one)))
     output.warn(`${name} means nothing here${didYouMean(name, known)}`)
 }

@@ -72,6 +72,11 @@ export class Output {
     else if (text !== undefined) process.stdout.write(text.endsWith('\n') ? text : `${text}\n`)
   }
 
+  /** One line of an answer that goes on and on. */
+  line(text: string): void {
+    process.stdout.write(`${text}\n`)
+  }
+
   /** As `answer`, for a person on stderr: what happened, not what was asked for. */
   report(data: unknown, text: string): void {
     if (this.json) this.#envelope(data, null)

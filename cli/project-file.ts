@@ -1,5 +1,6 @@
 /** The shape of the project file `hyper-sandbox.yaml` and of the `.local.yaml` beside it. */
 import * as z from 'zod'
+import { PARTS, type Part } from '../compose/stack.ts'
 import type { ServiceName } from '../server/services.ts'
 import { SCHEMES } from './service-config.ts'
 
@@ -34,6 +35,7 @@ function server(kind: ServiceName) {
       .string()
       // Several hosts with commas between them are none to URL.canParse.
       .refine((url) => schemes.some((scheme) => url.startsWith(`${scheme}//`)), `must begin with ${spelled}`)
+      .refine((url) => /^[^/]+\/\/[^\s/?#]+[^\s]*$/.test(url), 'must name a host and hold no spaces')
       .optional()
       .describe('Server to use instead of one of our own.'),
   }
@@ -78,6 +80,10 @@ const queue = z.union([
   }),
 ])
 
+const image = z.string().min(1, 'must not be empty')
+const imageOrList = z.union([image, z.array(image).min(1, 'must name an image')]).optional()
+const images = Object.fromEntries(PARTS.map((part) => [part, imageOrList])) as Record<Part, typeof imageOrList>
+
 export const projectFile = z.strictObject({
   name: sandboxName.optional().describe('Name of the sandbox. Default: directory name and a hash of its path.'),
   domain: domainName.optional().describe('Domain that service flags create and purge empties. Default: test.'),
@@ -118,6 +124,19 @@ export const projectFile = z.strictObject({
     })
     .optional()
     .describe('false leaves a service out. Default: all run.'),
+  images: z
+    .strictObject(images)
+    .optional()
+    .describe('Images of the compose engine instead of ours: one for a part, or a list that is tried in order.'),
+  mirror: image
+    .optional()
+    .describe('Registry that stands before every image of ours, with a path if it has one: mirror.example/hub.'),
+  include: z
+    .array(z.string().min(1, 'must not be empty'))
+    .optional()
+    .describe(
+      'Compose files of your own, started and stopped with the compose engine; from the directory of this file.',
+    ),
   auth: z
     .strictObject({
       key: z.string().min(1, 'must not be empty').optional(),

@@ -1,14 +1,12 @@
 /** `purge`: through the running sandbox, or on the files of a stopped one while holding its lock. */
-import { existsSync } from 'node:fs'
 import { HyperError } from '../server/error.ts'
 import type { Emptied } from '../server/purge.ts'
-import type { ServiceName } from '../server/services.ts'
 import type { Context } from './command.ts'
-import { KINDS, parseKinds, type Resolved, resolveConfig } from './config.ts'
+import { KINDS, parseKinds, resolveConfig } from './config.ts'
 import { confirm } from './confirm.ts'
-import { inspect, purgeRunning } from './running.ts'
-import { stateFiles } from './state.ts'
-import { busy, withStoppedServices } from './stopped-services.ts'
+import { inspectProject } from './engines/engine.ts'
+import { purgeRunning } from './running.ts'
+import { busy } from './stopped-services.ts'
 import { emptiedLine } from './summary.ts'
 
 export async function purgeServices({ args, flags, output, env, cwd }: Context): Promise<number> {
@@ -18,7 +16,7 @@ export async function purgeServices({ args, flags, output, env, cwd }: Context):
   // A domain made through the API may have any name.
   const resolved = await resolveConfig({ flags: flags.without(['domain']), env, cwd })
   const { stateDirectory } = resolved.config
-  const found = inspect(stateDirectory)
+  const { engine, found } = await inspectProject(resolved.project, env)
   const domain = flags.text('domain') ?? (found.state === 'running' ? found.run.domain : resolved.config.domain)
   const target = flags.has('all') ? undefined : domain
 
@@ -39,7 +37,7 @@ export async function purgeServices({ args, flags, output, env, cwd }: Context):
     'emptying',
     found.state === 'running'
       ? purgeRunning(found.run, stateDirectory, request)
-      : purgeStopped(resolved, kinds, target),
+      : engine.purgeStopped(resolved, kinds, target),
   )
   const nothing = `nothing to empty in ${target === undefined ? 'any domain' : `the domain '${target}'`}`
   output.answer(
@@ -47,17 +45,6 @@ export async function purgeServices({ args, flags, output, env, cwd }: Context):
     inOrder(emptied).map(emptiedLine).join('\n') || nothing,
   )
   return 0
-}
-
-async function purgeStopped(
-  resolved: Resolved,
-  kinds: readonly ServiceName[] | undefined,
-  domain: string | undefined,
-): Promise<Emptied[]> {
-  // Nothing was ever kept here: there is nothing to empty, and nothing to make.
-  if (!existsSync(stateFiles(resolved.config.stateDirectory).data)) return []
-  const { purge } = await import('../server/purge.ts')
-  return await withStoppedServices(resolved, (services) => purge(services, { kinds, domain }))
 }
 
 function inOrder(emptied: readonly Emptied[]): Emptied[] {

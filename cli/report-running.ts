@@ -2,8 +2,8 @@
 import { HyperError } from '../server/error.ts'
 import type { Context } from './command.ts'
 import type { Resolved } from './config.ts'
-import { createInRunning, inspect, purgeRunning, until } from './running.ts'
-import type { Run } from './state.ts'
+import { createInRunning, inspectProcess, purgeRunning, until } from './running.ts'
+import type { EmbeddedRun } from './state.ts'
 import { describeRun, summaryOf } from './summary.ts'
 
 /** `'gone'`: whoever held the project's lock gave it up without ever answering. */
@@ -15,9 +15,9 @@ export async function reportRunning(
   const { stateDirectory, domain, listen } = resolved.config
   const run = await output.progress(
     'another start of this sandbox is under way',
-    until<Run | 'gone'>(
+    until<EmbeddedRun | 'gone'>(
       () => {
-        const found = inspect(stateDirectory)
+        const found = inspectProcess(stateDirectory)
         if (found.state === 'stopped') return 'gone'
         return found.state === 'running' ? found.run : undefined
       },
@@ -45,7 +45,7 @@ export async function reportRunning(
   const emptied =
     resolved.purge.length > 0 ? await purgeRunning(run, stateDirectory, { kinds: resolved.purge, domain }) : []
   await createInRunning(run, resolved.config, resolved.create)
-  const here: Run = { ...run, domain }
+  const here: EmbeddedRun = { ...run, domain }
   const text = summaryOf(output, here, { ...resolved, cwd, emptied })
   output.report(
     { ...describeRun(here, { ...resolved, emptied }), alreadyRunning: true },

@@ -1,26 +1,27 @@
 import { HyperError } from '../server/error.ts'
+import type { ServiceName } from '../server/services.ts'
 import type { Context } from './command.ts'
 import { up } from './commands/up.ts'
-import { parseKinds, resolveConfig } from './config.ts'
+import { resolveConfig } from './config.ts'
 import { startDetached } from './detached.ts'
-import { durationOf } from './duration.ts'
 import { parseVerb } from './parse.ts'
-import { findProject } from './project.ts'
-import { inspect } from './running.ts'
+import type { Project } from './project.ts'
+import { inspectProcess } from './running.ts'
 import { stopSandbox } from './stop.ts'
 import { describeRun, summaryOf } from './summary.ts'
 
 const STOP_MS = 10_000
 
 /** The flags of the run before count again; the project file and the environment are read anew. */
-export async function restartSandbox(context: Context): Promise<number> {
-  const { args, flags, output, env, cwd } = context
-  const timeoutMs = durationOf(flags, 'timeout', 60_000)
-  const wanted = args.flatMap((arg) => parseKinds(arg, 'restart'))
-  const { stateDirectory } = findProject(cwd, flags.text('config'))
-  const found = inspect(stateDirectory)
+export async function restartSandbox(
+  context: Context,
+  { stateDirectory }: Project,
+  { services, timeoutMs }: { services: readonly ServiceName[]; timeoutMs: number },
+): Promise<number> {
+  const { flags, output, env, cwd } = context
+  const found = inspectProcess(stateDirectory)
   const before = found.state === 'stopped' ? undefined : found.run
-  const absent = before && wanted.find((kind) => !before.services.includes(kind))
+  const absent = before && services.find((kind) => !before.services.includes(kind))
   if (absent) {
     throw new HyperError('SERVICE_NOT_STARTED', `this sandbox runs without ${absent}`, {
       hint: `Start it with: hyper-sandbox down; then hyper-sandbox up --${absent}`,

@@ -8,17 +8,18 @@ import type { Emptied } from '../server/purge.ts'
 import type { Services } from '../server/services.ts'
 import { explainAddressInUse } from './address-holder.ts'
 import type { Resolved } from './config.ts'
+import { isOn } from './flags.ts'
 import { acquireLock } from './lock.ts'
 import { registerSandbox } from './registry.ts'
 import type { StopReason } from './signals.ts'
 import {
+  type EmbeddedRun,
+  givenSecrets,
   keepSecrets,
   makeStateDirectory,
-  type Run,
-  readRemembered,
   readRun,
+  remember,
   removeRun,
-  writeRemembered,
   writeRun,
 } from './state.ts'
 import { VERSION } from './version.ts'
@@ -37,7 +38,7 @@ export interface RunOptions {
   /** Resolves when the sandbox shall stop. */
   stopRequested: Promise<StopReason>
   onShutdown(): void
-  onReady(run: Run, emptied: Emptied[]): void
+  onReady(run: EmbeddedRun, emptied: Emptied[]): void
 }
 
 /** Resolves with why it stopped, or `'taken'` when another process runs this project's sandbox. @throws HyperError */
@@ -57,12 +58,12 @@ export async function runSandbox(resolved: Resolved, options: RunOptions): Promi
   }
   process.once('exit', cleanUp)
   try {
-    const secrets = keepSecrets(stateDirectory, resolved.config.credentials)
+    const secrets = keepSecrets(stateDirectory, resolved.config.credentials, givenSecrets(options.env))
     const config: SandboxConfig = { ...resolved.config, dataDirectory, ...secrets }
     const run = describeRun(config, resolved.ephemeral, options.arguments)
     writeRun(stateDirectory, run)
     const { createLogger } = await import('./log.ts')
-    const logger = await createLogger(files.log, options)
+    const logger = await createLogger(files.log, { ...options, stdout: isOn(options.env.HYPER_SANDBOX_CONTAINER) })
     // Written before Node ends us, so that `logs` has the reason.
     process.on('uncaughtExceptionMonitor', (err) => logger.fatal({ err }, 'crashed'))
     const starting = start(config, resolved, { logger, onShutdown: options.onShutdown })
@@ -71,9 +72,8 @@ export async function runSandbox(resolved: Resolved, options: RunOptions): Promi
     const { sandbox, emptied } = started
 
     const { url, host, tcpPort, https, instance } = sandbox
-    const ready: Run = { ...run, phase: 'ready', url, host, tcpPort, https, instance }
-    const httpsTcpPort = https?.tcpPort ?? readRemembered(stateDirectory).httpsTcpPort
-    writeRemembered(stateDirectory, { engine: config.engine, tcpPort, httpsTcpPort, version: VERSION })
+    const ready: EmbeddedRun = { ...run, phase: 'ready', url, host, tcpPort, https, instance }
+    remember(stateDirectory, { engine: 'embedded', tcpPort, httpsTcpPort: https?.tcpPort, version: VERSION })
     try {
       registerSandbox(options.env, config)
     } catch (err) {
@@ -90,7 +90,7 @@ export async function runSandbox(resolved: Resolved, options: RunOptions): Promi
     logger.info('stopped')
     return reason
   } catch (error) {
-    throw explained(error, options.env)
+    throw await explained(error, options.env)
   } finally {
     process.off('exit', cleanUp)
     cleanUp()
@@ -136,13 +136,13 @@ async function startOnPort<T>(
 /** A run that was killed could not clean up after itself. */
 function removeLeftovers(stateDirectory: string): void {
   const left = readRun(stateDirectory)
-  if (left?.ephemeral && left.dataDirectory.startsWith(TEMPORARY)) {
+  if (left?.engine === 'embedded' && left.ephemeral && left.dataDirectory.startsWith(TEMPORARY)) {
     rmSync(left.dataDirectory, { recursive: true, force: true })
   }
   removeRun(stateDirectory)
 }
 
-function describeRun(config: SandboxConfig, ephemeral: boolean, args: string[]): Run {
+function describeRun(config: SandboxConfig, ephemeral: boolean, args: string[]): EmbeddedRun {
   return {
     phase: 'starting',
     pid: process.pid,
@@ -152,9 +152,9 @@ function describeRun(config: SandboxConfig, ephemeral: boolean, args: string[]):
     host: config.listen.host,
     tcpPort: config.listen.tcpPort,
     authKey: config.credentials?.key,
-    services: Object.keys(config.services) as Run['services'],
+    services: Object.keys(config.services) as EmbeddedRun['services'],
     domain: config.domain,
-    engine: config.engine,
+    engine: 'embedded',
     dataDirectory: config.dataDirectory,
     ephemeral,
     version: VERSION,
@@ -172,10 +172,10 @@ function tooLate(timeoutMs: number): Promise<never> {
   })
 }
 
-function explained(error: unknown, env: NodeJS.ProcessEnv): HyperError {
+async function explained(error: unknown, env: NodeJS.ProcessEnv): Promise<HyperError> {
   const known = asHyperError(error)
   const taken = known.code === 'ADDRESS_IN_USE' && (known.cause as { code?: string } | undefined)?.code === 'EADDRINUSE'
   if (!taken) return known
   const { tcpPort } = known.meta as { tcpPort: number }
-  return explainAddressInUse(known, tcpPort, env)
+  return await explainAddressInUse(known, tcpPort, env)
 }

@@ -3,32 +3,30 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { HyperError } from '../server/error.ts'
 import type { Emptied } from '../server/purge.ts'
 import type { ServiceName } from '../server/services.ts'
+import { inspectProject, type Running } from './engines/engine.ts'
 import type { ImportRequest, ImportResult } from './import/import-directory.ts'
 import { isLocked } from './lock.ts'
+import type { Project } from './project.ts'
 import { creationOf, type ServiceConfigs } from './service-config.ts'
-import { type Run, readRun, readSecrets, stateFiles } from './state.ts'
-
-/** `starting`: alive, not answering yet. A run is what its process wrote; only the lock proves that it lives. */
-export type Running =
-  | { state: 'stopped' }
-  | { state: 'starting'; run: Run | undefined }
-  | { state: 'running'; run: Run }
+import { type EmbeddedRun, type Run, readRun, readSecrets, stateFiles } from './state.ts'
 
 const POLL_MS = 25
 const ANSWER_MS = 2_000
 const WORK_MS = 300_000
 
-export function inspect(stateDirectory: string): Running {
+/** The process that runs a sandbox, which only the lock proves to live. */
+export function inspectProcess(stateDirectory: string): Running<EmbeddedRun> {
   if (!isLocked(stateFiles(stateDirectory).lock)) return { state: 'stopped' }
-  const run = readRun(stateDirectory)
+  const written = readRun(stateDirectory)
+  const run = written?.engine === 'embedded' ? written : undefined
   return run?.phase === 'ready' ? { state: 'running', run } : { state: 'starting', run }
 }
 
-/** @throws NOT_RUNNING */
-export function requireRunning(stateDirectory: string, projectDirectory: string): Run {
-  const found = inspect(stateDirectory)
+/** @throws NOT_RUNNING, ENGINE_UNAVAILABLE */
+export async function requireRunning(project: Project, env: NodeJS.ProcessEnv): Promise<Run> {
+  const { found } = await inspectProject(project, env)
   if (found.state === 'running') return found.run
-  throw notRunning(projectDirectory, found.state)
+  throw notRunning(project.directory, found.state)
 }
 
 export function notRunning(projectDirectory: string, state: 'stopped' | 'starting'): HyperError {
@@ -66,7 +64,8 @@ export async function readiness(run: Run): Promise<Readiness | undefined> {
   try {
     const response = await fetch(`${run.url}/readyz`, { signal: AbortSignal.timeout(ANSWER_MS) })
     const answer = (await response.json()) as Readiness
-    return answer.instance === run.instance ? answer : undefined
+    // A container that was restarted is another instance at the same address.
+    return run.engine === 'compose' || answer.instance === run.instance ? answer : undefined
   } catch {
     return undefined
   }

@@ -94,7 +94,6 @@ async function start(
         stateDirectory: directory,
         authorityDirectory: authorityDirectory(process.env),
         dataDirectory: directory,
-        engine: 'embedded',
         domain,
         services,
         listen: {

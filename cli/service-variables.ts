@@ -1,7 +1,7 @@
 /** The environment's word on services: `HYPER_SANDBOX_DATA_URL` is `services.data.url` of the project file, and so on. */
 import * as z from 'zod'
 import { HyperError } from '../server/error.ts'
-import { SERVICE_NAMES } from '../server/services.ts'
+import { SERVICE_NAMES, type ServiceName } from '../server/services.ts'
 import { variableOf } from './flags.ts'
 import { type ProjectFile, projectFile } from './project-file.ts'
 
@@ -13,12 +13,13 @@ export function servicesOf(file: ProjectFile, env: NodeJS.ProcessEnv): ServicesF
   for (const kind of SERVICE_NAMES) {
     const schema = objectIn(projectFile.shape.services.unwrap().shape[kind])
     for (const [member, memberSchema] of Object.entries(schema.shape)) {
-      const variable = variableOf(`${kind}-${member.replace(/[A-Z]/g, (letter) => `-${letter}`)}`)
+      const variable = serviceVariable(kind, member)
       const text = env[variable]
       if (text === undefined || text === '') continue
       const parsed = memberSchema.safeParse(read(text, memberSchema))
       if (!parsed.success) {
-        throw new HyperError('CONFIG_INVALID', `${variable} ${parsed.error.issues[0]?.message}, not '${text}'`, {
+        const shown = isSecret(member, text) ? '' : `, not '${text}'`
+        throw new HyperError('CONFIG_INVALID', `${variable} ${parsed.error.issues[0]?.message}${shown}`, {
           hint: `Change or unset ${variable}.`,
         })
       }
@@ -27,6 +28,24 @@ export function servicesOf(file: ProjectFile, env: NodeJS.ProcessEnv): ServicesF
     }
   }
   return services as ServicesFile
+}
+
+/** Every variable that `servicesOf` reads. */
+export function serviceVariables(): string[] {
+  return SERVICE_NAMES.flatMap((kind) =>
+    Object.keys(objectIn(projectFile.shape.services.unwrap().shape[kind]).shape).map((member) =>
+      serviceVariable(kind, member),
+    ),
+  )
+}
+
+/** `queue`, `timeout_ms`: `HYPER_SANDBOX_QUEUE_TIMEOUT_MS`. */
+export function serviceVariable(kind: ServiceName, member: string): string {
+  return variableOf(`${kind}-${member.replace(/[A-Z]/g, (letter) => `-${letter}`)}`)
+}
+
+function isSecret(member: string, text: string): boolean {
+  return /^(key|secret|secretKey)$/.test(member) || text.includes('@')
 }
 
 /** Lists are written with commas. */

@@ -13,14 +13,13 @@ export async function showConfig({ flags, output, env, cwd }: Context): Promise<
     return 0
   }
   const resolved = await resolveConfig({ flags, env, cwd })
-  const { name, projectDirectory, stateDirectory, engine, domain, services, listen, credentials, logRequests } =
-    resolved.config
+  const { name, projectDirectory, stateDirectory, domain, services, listen, credentials, logRequests } = resolved.config
   const shown = {
     name,
     projectDirectory,
     projectFile: resolved.project.file ?? null,
     stateDirectory,
-    engine,
+    engine: resolved.engine,
     domain,
     services: withoutSecrets(services),
     listen: {

@@ -3,19 +3,21 @@ import { open } from 'node:fs/promises'
 import { StringDecoder } from 'node:string_decoder'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { prettyFactory } from 'pino-pretty'
+import { HyperError } from '../server/error.ts'
+import { isServiceName, SERVICE_NAMES, type ServiceName } from '../server/services.ts'
 import type { Context } from './command.ts'
+import type { LogRequest } from './engines/engine.ts'
 import { PRETTY } from './log-format.ts'
-import { findProject } from './project.ts'
-import { inspect } from './running.ts'
+import type { Project } from './project.ts'
+import { inspectProcess } from './running.ts'
 import { stateFiles } from './state.ts'
+import { didYouMean } from './suggest.ts'
 
 const POLL_MS = 100
 const CHUNK_BYTES = 64 * 1024
 
-export async function showLogs({ flags, output, cwd, env }: Context): Promise<number> {
-  const tail = flags.text('tail') ?? '100'
-  if (!/^\d+$/.test(tail)) throw flags.invalid('tail', `must be a number of lines, not '${tail}'`)
-  const project = findProject(cwd, flags.text('config'))
+export async function showLogs({ output, env }: Context, project: Project, request: LogRequest): Promise<number> {
+  const { follow, tail } = request
   const { log } = stateFiles(project.stateDirectory)
   if (!existsSync(log)) {
     output.answer({ file: log, records: [] }, `nothing was logged yet in ${project.directory}`)
@@ -26,18 +28,20 @@ export async function showLogs({ flags, output, cwd, env }: Context): Promise<nu
   await using file = await open(log)
   const reader = createLineReader(file)
 
+  const wanted = filterOf(request)
   const kept: string[] = []
   for await (const line of reader.lines()) {
+    if (!wanted(line)) continue
     kept.push(line)
-    if (kept.length > Number(tail)) kept.shift()
+    if (kept.length > tail) kept.shift()
   }
-  if (output.json && !flags.has('follow')) {
+  if (output.json && !follow) {
     output.answer({ file: log, records: kept.map(parse) })
     return 0
   }
   const show = (line: string) => process.stdout.write(output.json ? `${line}\n` : pretty(line))
   for (const line of kept) show(line)
-  if (!flags.has('follow')) return 0
+  if (!follow) return 0
 
   let readerLeft = false
   process.stdout.once('error', () => {
@@ -45,8 +49,8 @@ export async function showLogs({ flags, output, cwd, env }: Context): Promise<nu
   })
   // What the sandbox wrote before it ended is read after it is seen to have ended.
   for (let running = true; running && !readerLeft; ) {
-    running = inspect(project.stateDirectory).state !== 'stopped'
-    for await (const line of reader.lines()) show(line)
+    running = inspectProcess(project.stateDirectory).state !== 'stopped'
+    for await (const line of reader.lines()) if (wanted(line)) show(line)
     if (running) await sleep(POLL_MS)
   }
   return 0
@@ -72,8 +76,31 @@ function createLineReader(file: Awaited<ReturnType<typeof open>>) {
   }
 }
 
+/** One process logs for all services: what is one service's are the requests to it, in both structures of addresses. */
+function filterOf({ services, since }: LogRequest): (line: string) => boolean {
+  const named = parseKinds(services)
+  if (named.length === 0 && since === undefined) return () => true
+  return (line) => {
+    const { time = 0, url } = parse(line)
+    if (since !== undefined && time < since) return false
+    if (named.length === 0) return true
+    const [first = '', second = ''] = (url ?? '').split('?')[0]?.split('/').slice(1) ?? []
+    return named.some((service) => service === first || (service === second && !isServiceName(first)))
+  }
+}
+
+function parseKinds(services: readonly string[]): ServiceName[] {
+  return services.flatMap((name) => {
+    if (name === 'gateway') return []
+    if (isServiceName(name)) return [name]
+    throw new HyperError('USAGE', `logs: there is no service '${name}'${didYouMean(name, SERVICE_NAMES)}`, {
+      hint: `The embedded engine is one process; its log can be narrowed to ${SERVICE_NAMES.join(', ')}.`,
+    })
+  })
+}
+
 /** A line that a crash cut short is shown as it stands. */
-function parse(line: string): unknown {
+function parse(line: string): { time?: number; url?: string; msg?: string } {
   try {
     return JSON.parse(line)
   } catch {

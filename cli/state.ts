@@ -11,11 +11,12 @@ import { HyperError } from '../server/error.ts'
 import { SERVICE_NAMES } from '../server/services.ts'
 import { writeAtomically } from './atomic-file.ts'
 
-const run = z.object({
+export const ENGINES = ['embedded', 'compose'] as const
+
+export type EngineName = (typeof ENGINES)[number]
+
+const anyRun = z.object({
   phase: z.enum(['starting', 'ready']),
-  pid: z.int(),
-  /** Random id of the run, also in `GET /readyz`. */
-  instance: z.string(),
   name: z.string(),
   url: z.string(),
   host: z.string(),
@@ -24,9 +25,9 @@ const run = z.object({
   authKey: z.string().optional(),
   https: z.object({ url: z.string(), tcpPort: z.int(), authorityFile: z.string().optional() }).optional(),
   services: z.array(z.enum(SERVICE_NAMES)),
+  /** Hosts of the servers that exist already, by the service that is kept there. */
+  servers: z.partialRecord(z.enum(SERVICE_NAMES), z.string()).optional(),
   domain: z.string(),
-  engine: z.enum(['embedded']),
-  dataDirectory: z.string(),
   ephemeral: z.boolean(),
   version: z.string(),
   /** ISO 8601. */
@@ -35,11 +36,38 @@ const run = z.object({
   arguments: z.array(z.string()),
 })
 
-/** One run of a sandbox, as its process wrote it down. */
-export type Run = z.infer<typeof run>
+const embeddedRun = anyRun.extend({
+  engine: z.literal('embedded'),
+  pid: z.int(),
+  /** Random id of the run, also in `GET /readyz`. */
+  instance: z.string(),
+  dataDirectory: z.string(),
+})
 
-const remembered = z.object({
-  engine: z.enum(['embedded']).optional(),
+const composeRun = anyRun.extend({
+  engine: z.literal('compose'),
+  /** Name of the Docker project. */
+  stack: z.string(),
+  /** Whether flags chose the services, not the project file. */
+  chosen: z.boolean(),
+  /** With `--expose`: where the parts are reached from this machine. */
+  exposed: z.record(z.string(), z.string()),
+})
+
+/** One run in a process of ours, as that wrote it down. */
+export type EmbeddedRun = z.infer<typeof embeddedRun>
+
+/** One run in containers, as `up` wrote it down; whether they still run only Docker knows. */
+export type ComposeRun = z.infer<typeof composeRun>
+
+export type Run = EmbeddedRun | ComposeRun
+
+const run = z.discriminatedUnion('engine', [embeddedRun, composeRun])
+
+const remembered = z.looseObject({
+  engine: z.enum(ENGINES).optional(),
+  /** Name of the Docker project whose volumes may hold data of this one. */
+  stack: z.string().optional(),
   tcpPort: z.int().min(1).max(65535).optional(),
   httpsTcpPort: z.int().min(1).max(65535).optional(),
   /** Version that wrote the data last. */
@@ -105,13 +133,16 @@ export function readRemembered(stateDirectory: string): Remembered {
   return read(stateFiles(stateDirectory).remembered, remembered) ?? {}
 }
 
-export function writeRemembered(stateDirectory: string, value: Remembered): void {
-  writeAtomically(stateFiles(stateDirectory).remembered, `${JSON.stringify(value, undefined, 2)}\n`)
+/** Beside what is remembered already. */
+export function remember(stateDirectory: string, value: Remembered): void {
+  const all = { ...readRemembered(stateDirectory), ...JSON.parse(JSON.stringify(value)) }
+  writeAtomically(stateFiles(stateDirectory).remembered, `${JSON.stringify(all, undefined, 2)}\n`)
 }
 
 const SECRET_BYTES = 32
 
 const secret = z.base64url().min(1)
+const parts = z.object({ mongo: secret, redis: secret, minio: secret, meilisearch: secret })
 const secrets = z.object({
   /** Admits admin calls. */
   token: secret,
@@ -119,21 +150,73 @@ const secrets = z.object({
   signingKey: secret,
   /** Whose tokens hyper's API asks for in this run, or the last. */
   credentials: z.object({ key: z.string(), secret: z.string() }).optional(),
+  /** What the servers of the compose engine ask for. */
+  parts: parts.optional(),
 })
 
+export type PartSecrets = z.infer<typeof parts>
+
 export type Secrets = z.infer<typeof secrets>
+
+type GivenSecrets = Partial<Pick<Secrets, 'token' | 'signingKey'>>
 
 /** What of them is kept already. */
 export function readSecrets(stateDirectory: string): { [S in keyof Secrets]?: Secrets[S] | undefined } {
   return read(stateFiles(stateDirectory).secrets, secrets.partial()) ?? {}
 }
 
-/** Keeps a run's credentials for those who are to use them, with the project's own secrets, made at its first start. */
-export function keepSecrets(stateDirectory: string, credentials: Credentials | undefined): Secrets {
-  const { token = newSecret(), signingKey = newSecret() } = readSecrets(stateDirectory)
-  const kept = { token, signingKey, credentials }
+/**
+ * Keeps a run's credentials for those who are to use them, with the project's own secrets, made at its first start.
+ * @param given secrets that others know already, in place of the project's own
+ */
+export function keepSecrets(
+  stateDirectory: string,
+  credentials: Credentials | undefined,
+  given: GivenSecrets = {},
+): Secrets {
+  const { token = newSecret(), signingKey = newSecret(), parts } = { ...readSecrets(stateDirectory), ...given }
+  return writeSecrets(stateDirectory, { token, signingKey, credentials, parts })
+}
+
+/**
+ * The same with the passwords of the compose engine's servers.
+ * @param recovered of passwords, what is known from elsewhere where the file is lost
+ */
+export function keepPartSecrets(
+  stateDirectory: string,
+  credentials: Credentials | undefined,
+  recovered: () => Partial<PartSecrets>,
+): Secrets & { parts: PartSecrets } {
+  const { parts: known, ...kept } = keepSecrets(stateDirectory, credentials)
+  const {
+    mongo = newSecret(),
+    redis = newSecret(),
+    minio = newSecret(),
+    meilisearch = newSecret(),
+  } = known ?? recovered()
+  return writeSecrets(stateDirectory, { ...kept, parts: { mongo, redis, minio, meilisearch } })
+}
+
+function writeSecrets<S extends Secrets>(stateDirectory: string, kept: S): S {
   writeAtomically(stateFiles(stateDirectory).secrets, `${JSON.stringify(kept)}\n`, 0o600)
   return kept
+}
+
+/** What one container is told and another knows: no command line is a place for it. @throws CONFIG_INVALID */
+export function givenSecrets(env: NodeJS.ProcessEnv): GivenSecrets {
+  return {
+    ...givenSecret('token', env.HYPER_SANDBOX_TOKEN),
+    ...givenSecret('signingKey', env.HYPER_SANDBOX_SIGNING_KEY),
+  }
+}
+
+function givenSecret(name: keyof GivenSecrets, text: string | undefined): GivenSecrets {
+  if (text === undefined || text === '') return {}
+  if (secret.safeParse(text).success) return { [name]: text }
+  const variable = name === 'token' ? 'HYPER_SANDBOX_TOKEN' : 'HYPER_SANDBOX_SIGNING_KEY'
+  throw new HyperError('CONFIG_INVALID', `${variable} is not written in base64url`, {
+    hint: `Change or unset ${variable}: letters, digits, - and _ are fine.`,
+  })
 }
 
 function newSecret(): string {

@@ -1,15 +1,16 @@
 /** The state of a project's sandbox, service by service. */
 import { KINDS } from './config.ts'
+import { inspectProject } from './engines/engine.ts'
 import { columns } from './output.ts'
 import type { Project } from './project.ts'
-import { inspect, readiness } from './running.ts'
-import { describeRun, maskedConnectionString, shortPath } from './summary.ts'
+import { readiness } from './running.ts'
+import { describeRun, maskedConnectionString, storedAt } from './summary.ts'
 
 /** `off`: left out of this run. */
 type ServiceState = 'ready' | 'unavailable' | 'off'
 
-export async function statusOf(project: Project) {
-  const found = inspect(project.stateDirectory)
+export async function statusOf(project: Project, env: NodeJS.ProcessEnv) {
+  const { found } = await inspectProject(project, env)
   const where = { directory: project.directory, stateDirectory: project.stateDirectory }
   if (found.state !== 'running') return { running: false as const, state: found.state, ...where }
   const { run } = found
@@ -40,9 +41,9 @@ export function statusText(
     ...(found.https ? [['https', found.https.url]] : []),
     ['connect', `HYPER=${maskedConnectionString(found)}`],
     ['engine', found.engine],
-    ['process', String(found.pid)],
+    ...(found.engine === 'embedded' ? [['process', String(found.pid)]] : []),
     ['since', found.startedAt],
-    ['stored', found.ephemeral ? `${found.dataDirectory} (temporary)` : shortPath(found.dataDirectory, cwd)],
+    ['stored', storedAt(found, cwd)],
     ...Object.entries(found.services).map(([kind, state]) => [kind, words[state]]),
   ]
   return columns(rows)

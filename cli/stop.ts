@@ -1,17 +1,18 @@
 /** Stops a project's sandbox: asked over HTTP, then by signal, in the end by force. */
 import { existsSync, rmSync } from 'node:fs'
 import { HyperError } from '../server/error.ts'
+import type { Running } from './engines/engine.ts'
 import { acquireLock } from './lock.ts'
 import { unregisterSandbox } from './registry.ts'
-import { inspect, type Running, shutdownRunning, until } from './running.ts'
-import { type Run, stateFiles } from './state.ts'
+import { inspectProcess, shutdownRunning, until } from './running.ts'
+import { type EmbeddedRun, stateFiles } from './state.ts'
 
 /** Nothing when none was running. */
 export async function stopSandbox(
   stateDirectory: string,
   timeoutMs: number,
-): Promise<{ pid: number; forced: boolean; run: Run } | undefined> {
-  const run = await runOf(stateDirectory, inspect(stateDirectory), timeoutMs)
+): Promise<{ pid: number; forced: boolean; run: EmbeddedRun } | undefined> {
+  const run = await runOf(stateDirectory, inspectProcess(stateDirectory), timeoutMs)
   if (!run) return undefined
   if (run.phase === 'ready') {
     const asked = await shutdownRunning(run, stateDirectory).then(
@@ -21,7 +22,7 @@ export async function stopSandbox(
     if (asked && (await isGone(stateDirectory, timeoutMs))) return { pid: run.pid, forced: false, run }
   }
   // What we read first may have been a dead run's last word, with its process id someone else's by now.
-  const now = inspect(stateDirectory)
+  const now = inspectProcess(stateDirectory)
   if (now.state === 'stopped') return { pid: run.pid, forced: false, run }
   if (now.run?.pid !== run.pid) return await stopSandbox(stateDirectory, timeoutMs)
   signal(run.pid, 'SIGTERM')
@@ -43,12 +44,16 @@ export function removeEverything(stateDirectory: string, env: NodeJS.ProcessEnv)
 }
 
 /** Who holds the lock; one that only just took it has not said so yet. */
-async function runOf(stateDirectory: string, found: Running, timeoutMs: number): Promise<Run | undefined> {
+async function runOf(
+  stateDirectory: string,
+  found: Running<EmbeddedRun>,
+  timeoutMs: number,
+): Promise<EmbeddedRun | undefined> {
   if (found.state === 'stopped') return undefined
   if (found.run) return found.run
   return await until(
     () => {
-      const again = inspect(stateDirectory)
+      const again = inspectProcess(stateDirectory)
       return again.state === 'stopped' ? null : again.run
     },
     timeoutMs,
@@ -59,7 +64,7 @@ async function runOf(stateDirectory: string, found: Running, timeoutMs: number):
 async function isGone(stateDirectory: string, timeoutMs: number): Promise<boolean> {
   const late = new HyperError('NOT_READY', 'still running')
   return await until(
-    () => (inspect(stateDirectory).state === 'stopped' ? true : undefined),
+    () => (inspectProcess(stateDirectory).state === 'stopped' ? true : undefined),
     timeoutMs,
     () => late,
   ).catch((error) => {

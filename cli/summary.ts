@@ -5,7 +5,7 @@ import type { Emptied } from '../server/purge.ts'
 import type { ServiceName } from '../server/services.ts'
 import { connectionString } from './connection-string.ts'
 import { columns, type Output } from './output.ts'
-import type { Run } from './state.ts'
+import type { ComposeRun, EmbeddedRun, Run } from './state.ts'
 
 /** What was done besides starting it. */
 export interface Effects {
@@ -41,7 +41,7 @@ export function summaryOf(output: Output, run: Run, effects: Effects & { cwd: st
     ['connect', `HYPER=${maskedConnectionString(run)}`],
     ...(run.https ? [['https', run.https.url]] : []),
     ...(run.https?.authorityFile ? [['trust', `NODE_EXTRA_CA_CERTS=${run.https.authorityFile}`]] : []),
-    ['stored', run.ephemeral ? 'in a temporary directory, gone at the end' : shortPath(run.dataDirectory, cwd)],
+    ['stored', run.ephemeral ? 'in a temporary directory, gone at the end' : storedAt(run, cwd)],
     ...(run.authKey === undefined ? [] : [['secret', 'asked for by the API; hyper-sandbox env prints it']]),
     ...(hasExample ? [['try', example(run, create)]] : []),
     ...uncreated.map((kind) => ['create', creatingCall(run, kind)]),
@@ -53,6 +53,16 @@ export function summaryOf(output: Output, run: Run, effects: Effects & { cwd: st
   const title = `${output.style('green', 'hyper-sandbox')} ${run.version}, ${run.name}, engine ${run.engine}`
   return `\n  ${title}\n\n${indent(table)}\n${purged === '' ? '' : `\n${purged}`}`
 }
+
+/** Where its data is kept. */
+export function storedAt(run: StoredRun, cwd: string): string {
+  if (run.engine === 'compose') return `in Docker volumes of ${run.name}`
+  return run.ephemeral ? `${run.dataDirectory} (temporary)` : shortPath(run.dataDirectory, cwd)
+}
+
+type StoredRun =
+  | Pick<EmbeddedRun, 'engine' | 'ephemeral' | 'dataDirectory'>
+  | Pick<ComposeRun, 'engine' | 'ephemeral' | 'name'>
 
 const CONTENT: Record<ServiceName, [one: string, many: string]> = {
   data: ['document', 'documents'],

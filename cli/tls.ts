@@ -20,7 +20,7 @@ export interface TlsConfig {
   tcpPort: number
   /** Tried first when `tcpPort` is 0. */
   lastTcpPort?: number | undefined
-  /** `auto`: one of this user's own authority; else PEM files, from the project's directory. */
+  /** `auto`: one of this user's own authority; else PEM, or files of it from the project's directory. */
   certificate: 'auto' | { cert: string; key: string }
 }
 
@@ -90,7 +90,7 @@ function readPair({ cert, key }: { cert: string; key: string }, projectDirectory
 
 function readPem(member: string, file: string, projectDirectory: string): string {
   try {
-    return readFileSync(resolve(projectDirectory, file), 'utf8')
+    return file.startsWith('-----BEGIN ') ? file : readFileSync(resolve(projectDirectory, file), 'utf8')
   } catch (cause) {
     throw new HyperError('CONFIG_INVALID', `listen.tls.${member}: ${file} cannot be read`, {
       hint: `It is looked for from ${projectDirectory}.`,

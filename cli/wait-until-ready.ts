@@ -1,7 +1,8 @@
 import { HyperError } from '../server/error.ts'
 import type { ServiceName } from '../server/services.ts'
+import { inspectProject } from './engines/engine.ts'
 import type { Project } from './project.ts'
-import { inspect, type Readiness, readiness, until } from './running.ts'
+import { type Readiness, readiness, until } from './running.ts'
 
 /**
  * Resolves when the sandbox answers and the wanted services (all that run, when none is named) do.
@@ -11,11 +12,12 @@ export async function waitUntilReady(
   project: Project,
   wanted: readonly ServiceName[],
   timeoutMs: number,
+  env: NodeJS.ProcessEnv,
 ): Promise<{ url: string; services: Readiness['services'] }> {
   let missing = 'it is not running'
   return await until(
     async () => {
-      const found = inspect(project.stateDirectory)
+      const { found } = await inspectProject(project, env)
       if (found.state !== 'running') {
         missing = found.state === 'starting' ? 'it is still starting' : 'it is not running'
         return undefined

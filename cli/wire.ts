@@ -31,7 +31,6 @@ export interface SandboxConfig {
   dataDirectory: string
   /** Where the user's certificate authority is kept. */
   authorityDirectory: string
-  engine: 'embedded'
   domain: string
   /** The services that run. */
   services: ServiceConfigs

@@ -108,7 +108,8 @@ function trackSilentSecure(server: SecureServer): () => Iterable<Socket> {
   return () => [...silent(), ...shaking.values()]
 }
 
-function reachable(host: string): string {
+/** The address by which a client on this machine reaches who listens on `host`. */
+export function reachable(host: string): string {
   if (host === '0.0.0.0') return '127.0.0.1'
   if (host === '::') return '[::1]'
   return host.includes(':') ? `[${host}]` : host

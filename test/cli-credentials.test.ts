@@ -88,3 +88,30 @@ test('the environment wins over the project file, half by half; one half alone e
     "hyper-sandbox.local.yaml:1: unknown key 'auth.secrte' (did you mean 'secret'?)",
   ])
 })
+
+test("the sandbox's own secrets may come from the environment, in place of what the project keeps", async () => {
+  await using project = new TestProject()
+  const secrets = () => JSON.parse(readFileSync(project.file('.hyper-sandbox/secrets.json'), 'utf8'))
+  await project.up('--data')
+  const own = secrets()
+  await project.down()
+
+  const env = { HYPER_SANDBOX_TOKEN: 'known-to-others', HYPER_SANDBOX_SIGNING_KEY: 'a2V5' }
+  const said = await project.run(['up', '--detach', '--port', '0', '--data'], { env })
+  assert.equal(said.code, 0, said.stderr)
+  assert.ok(!`${said.stdout}${said.stderr}`.includes('known-to-others'))
+  assert.deepEqual(secrets(), { token: 'known-to-others', signingKey: 'a2V5' })
+  const admits = async (token: string) => {
+    // From a web page, for which being on this machine is not enough.
+    const headers = { authorization: `Bearer ${token}`, origin: 'http://localhost' }
+    const body = JSON.stringify({ all: true })
+    return (await fetch(`${project.state().url}/_sandbox/purge`, { method: 'POST', headers, body })).status
+  }
+  assert.deepEqual([await admits('known-to-others'), await admits(own.token)], [200, 401])
+  await project.down()
+
+  for (const name of ['HYPER_SANDBOX_TOKEN', 'HYPER_SANDBOX_SIGNING_KEY']) {
+    const { code, error } = await project.json(['up', '--detach', '--port', '0'], { env: { [name]: 'not/base64url' } })
+    assert.deepEqual([code, error?.message], [8, `${name} is not written in base64url`])
+  }
+})

@@ -30,6 +30,24 @@ export class Ledger {
     for (const name of names) this.#cells.set(name, { acknowledged: version, onItsWay: [] })
   }
 
+  /** The same for one thing on a server that may be away: false for a 503, after which it may be either. */
+  async attempt(name: string, version: number | undefined, request: () => Promise<Reply>): Promise<boolean> {
+    const cell = this.#cell(name)
+    cell.onItsWay.push(version)
+    const reply = await request()
+    if (reply.status === 503) return false
+    // A removal that was on its way before may have been first.
+    const isGone = reply.status === 404 && version === undefined && cell.onItsWay.length > 1
+    assert.ok([200, 201].includes(reply.status) || isGone, `${reply.status} ${reply.text}`)
+    this.acknowledgedWrites += 1
+    this.#cells.set(name, { acknowledged: version, onItsWay: [] })
+    return true
+  }
+
+  names(): string[] {
+    return [...this.#cells.keys()]
+  }
+
   /** What is there now must be what the ledger allows; from now on it is what was acknowledged. */
   compare(found: ReadonlyMap<string, number>): void {
     for (const name of found.keys()) assert.ok(this.#cells.has(name), `${name} was never written`)

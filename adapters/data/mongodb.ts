@@ -143,7 +143,6 @@ export async function createMongodbData(options: MongodbDataOptions): Promise<Da
         (): Find => ({
           query: parseQuery(query),
           projection: parseProjection(query.fields),
-          members: membersOf(query.fields),
         }),
       )
       const means = meansFor(db)
@@ -201,13 +200,6 @@ async function finalChanges(docs: readonly Document[]): Promise<Change[]> {
     changes.set(id, { id, doc, kept: doc._deleted ? undefined : await keep(id, doc) })
   }
   return [...changes.values()]
-}
-
-/** Top-level members are enough of a document to project. */
-function membersOf(fields: readonly string[] | undefined): string[] | undefined {
-  if (fields === undefined || fields.length === 0) return undefined
-  const members = new Set(['_id', ...fields.map((field) => field.split('.')[0] as string)])
-  return [...members].every((member) => member.isWellFormed()) ? [...members] : undefined
 }
 
 /**

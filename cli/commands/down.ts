@@ -19,19 +19,23 @@ export const down: Command = {
   async run({ flags, output, env, cwd }: Context) {
     const { findProject } = await import('../project.ts')
     const { durationOf } = await import('../duration.ts')
-    const { stopSandbox, removeEverything } = await import('../stop.ts')
+    const { engineOf } = await import('../engines/engine.ts')
+    const { removeEverything } = await import('../stop.ts')
     const { shortPath } = await import('../summary.ts')
-    const { directory, stateDirectory } = findProject(cwd, flags.text('config'))
+    const project = findProject(cwd, flags.text('config'))
+    const { directory, stateDirectory } = project
     const timeoutMs = durationOf(flags, 'timeout', 10_000)
     if (flags.has('volumes') && !flags.has('yes')) {
       const { confirm } = await import('../confirm.ts')
       await confirm(output, `Remove all data of the sandbox in ${directory}?`)
     }
-    const stopped = await output.progress('stopping', stopSandbox(stateDirectory, timeoutMs))
-    const removed = flags.has('volumes') && removeEverything(stateDirectory, env)
-    const text = stopped ? `stopped process ${stopped.pid}` : `nothing was running in ${directory}`
+    const engine = await engineOf(project, env)
+    const volumes = flags.has('volumes')
+    const stopped = await output.progress('stopping', engine.down(project, { volumes, timeoutMs }))
+    const removed = volumes && removeEverything(stateDirectory, env)
+    const text = stopped?.text ?? `nothing was running in ${directory}`
     output.report(
-      { stopped: stopped !== undefined, pid: stopped?.pid ?? null, forced: stopped?.forced ?? false, removed },
+      { stopped: stopped !== undefined, pid: null, forced: false, ...stopped?.facts, removed },
       removed ? `${text}; removed ${shortPath(stateDirectory, cwd)}` : text,
     )
     return 0

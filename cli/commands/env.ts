@@ -8,13 +8,14 @@ export const env: Command = {
     ['env > .env', 'For hyper-connect: connect(process.env.HYPER).'],
     ['env --json', 'The same as JSON.'],
   ],
-  async run({ flags, output, cwd }: Context) {
+  async run(context: Context) {
+    const { flags, output, cwd } = context
     const { findProject } = await import('../project.ts')
     const { requireRunning } = await import('../running.ts')
     const { readSecrets } = await import('../state.ts')
     const { cloudConnectionString, connectionString } = await import('../connection-string.ts')
     const project = findProject(cwd, flags.text('config'))
-    const run = requireRunning(project.stateDirectory, project.directory)
+    const run = await requireRunning(project, context.env)
     const credentials = readSecrets(project.stateDirectory)?.credentials
     const variables = {
       HYPER: connectionString(run.url, run.domain, credentials),

@@ -7,17 +7,20 @@ export const list: Command = {
   examples: [['list', 'Name, state, address and directory of each.']],
   async run({ output, env, cwd }: Context) {
     const { registeredSandboxes } = await import('../registry.ts')
-    const { inspect } = await import('../running.ts')
+    const { inspectRegistered } = await import('../inspect-registered.ts')
     const { columns } = await import('../output.ts')
     const { shortPath } = await import('../summary.ts')
-    const sandboxes = registeredSandboxes(env).map(({ name, projectDirectory, stateDirectory }) => {
-      const found = inspect(stateDirectory)
-      const run = found.state === 'running' ? found.run : undefined
-      const urls = { url: run?.url ?? null, https: run?.https?.url ?? null }
-      return { name, state: found.state, ...urls, pid: run?.pid ?? null, directory: projectDirectory }
-    })
-    const rows = sandboxes.map(({ name, state, url, https, directory }) => [
+    const sandboxes = await Promise.all(
+      registeredSandboxes(env).map(async (known) => {
+        const { engine, state, run } = await inspectRegistered(known, env)
+        const urls = { url: run?.url ?? null, https: run?.https?.url ?? null }
+        const pid = run?.engine === 'embedded' ? run.pid : null
+        return { name: known.name, engine, state, ...urls, pid, directory: known.projectDirectory }
+      }),
+    )
+    const rows = sandboxes.map(({ name, engine, state, url, https, directory }) => [
       name,
+      engine,
       state,
       [url, https].filter((one) => one !== null).join(' ') || '-',
       shortPath(directory, cwd),
@@ -26,7 +29,7 @@ export const list: Command = {
       { sandboxes },
       rows.length === 0
         ? 'no sandbox yet; start one with: hyper-sandbox up'
-        : columns([['NAME', 'STATE', 'ADDRESS', 'DIRECTORY'], ...rows]),
+        : columns([['NAME', 'ENGINE', 'STATE', 'ADDRESS', 'DIRECTORY'], ...rows]),
     )
     return 0
   },

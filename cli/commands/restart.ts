@@ -14,7 +14,16 @@ export const restart: Command = {
     ['restart data', 'Services may be named.'],
   ],
   async run(context: Context) {
-    const { restartSandbox } = await import('../restart-sandbox.ts')
-    return await restartSandbox(context)
+    const { parseKinds } = await import('../config.ts')
+    const { durationOf } = await import('../duration.ts')
+    const { engineOf } = await import('../engines/engine.ts')
+    const { findProject } = await import('../project.ts')
+    const { args, flags, env, cwd } = context
+    const project = findProject(cwd, flags.text('config'))
+    const engine = await engineOf(project, env)
+    return await engine.restart(context, project, {
+      services: args.flatMap((arg) => parseKinds(arg, 'restart')),
+      timeoutMs: durationOf(flags, 'timeout', 60_000),
+    })
   },
 }

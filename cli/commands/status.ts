@@ -9,12 +9,12 @@ export const status: Command = {
     ['status', 'Where it listens, what runs, where the data lives.'],
     ['status --json', 'The same for a script.'],
   ],
-  async run({ flags, output, cwd }: Context) {
+  async run({ flags, output, env, cwd }: Context) {
     const { findProject } = await import('../project.ts')
     const { statusOf, statusText } = await import('../status.ts')
     const { notRunning } = await import('../running.ts')
     const project = findProject(cwd, flags.text('config'))
-    const found = await statusOf(project)
+    const found = await statusOf(project, env)
     if (!found.running) {
       output.fail(notRunning(project.directory, found.state), found)
       return 7

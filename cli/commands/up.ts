@@ -14,6 +14,7 @@ export const RUN_FLAGS: readonly Flag[] = [
   { name: 'engine', value: '<engine>', about: 'auto, embedded or compose (default: auto)' },
   { name: 'port', value: '<n>', about: 'TCP port; 0 takes a free one, remembered (default: 6363)' },
   { name: 'host', value: '<host>', about: 'address to listen on (default: 127.0.0.1)' },
+  { name: 'expose', about: 'reach the servers of the compose engine from this machine too; prints their addresses' },
   { name: 'tls', about: 'serve HTTPS too, on the TCP port after the other (default: 6364)' },
   { name: 'ephemeral', about: 'keep the data in a temporary directory, gone at the end' },
   { name: 'log-requests', about: 'log every request, not only failed and slow ones' },

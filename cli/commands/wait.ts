@@ -13,7 +13,7 @@ export const wait: Command = {
     ['wait', 'In a script, before the tests.'],
     ['wait data --timeout 10s', 'Only for data, ten seconds at most.'],
   ],
-  async run({ args, flags, output, cwd }: Context) {
+  async run({ args, flags, output, env, cwd }: Context) {
     const { parseKinds } = await import('../config.ts')
     const { durationOf } = await import('../duration.ts')
     const { findProject } = await import('../project.ts')
@@ -22,7 +22,7 @@ export const wait: Command = {
     const project = findProject(cwd, flags.text('config'))
     const ready = await output.progress(
       'waiting',
-      waitUntilReady(project, wanted, durationOf(flags, 'timeout', 60_000)),
+      waitUntilReady(project, wanted, durationOf(flags, 'timeout', 60_000), env),
     )
     const lines = Object.entries(ready.services).map(([service]) => `${service} ready`)
     output.report(ready, [...lines, `ready at ${ready.url}`].join('\n'))

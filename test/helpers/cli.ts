@@ -79,6 +79,7 @@ export class TestProject implements AsyncDisposable {
     const [name = '', value = ''] = this.mark.split('=')
     this.env = {
       ...Object.fromEntries(inherited),
+      HYPER_SANDBOX_ENGINE: 'embedded',
       HYPER_SANDBOX_HOME: beside?.env.HYPER_SANDBOX_HOME ?? join(this.root, 'home'),
       TMPDIR: this.#temporary,
       [name]: value,

@@ -16,9 +16,6 @@ export type Kept = Record<string, unknown>
 /** What finds documents that are kept as text. */
 export const IS_TEXT = { _deflated: new MinKey() }
 
-/** What such documents have besides `_id`. */
-export const TEXT_MEMBERS = ['_deflated', '_json']
-
 const MAX_DEPTH = 100
 /** Where the embedded engine's documents end. */
 const MAX_TEXT_DEPTH = 1_000

@@ -15,7 +15,8 @@ export interface Filter {
   exact: boolean
 }
 
-const EVERYTHING: Filter = { filter: {}, exact: false }
+/** Leaves all to the gateway. */
+export const EVERYTHING: Filter = { filter: {}, exact: false }
 const ALL: Filter = { filter: {}, exact: true }
 const NONE: Filter = { filter: { _id: { $in: [] } }, exact: true }
 
@@ -97,6 +98,8 @@ function compileTest(test: Test): Filter | undefined {
     case 'gte':
     case 'lt':
     case 'lte':
+      // Not every server knows that null is as large as itself.
+      if (test.value === null) return exactly(test.op.endsWith('e') ? { $eq: null } : { $in: [] })
       return isFaithful(test.value) ? exactly({ [`$${test.op}`]: test.value }) : undefined
     case 'in':
       return isFaithful(test.values) ? exactly({ $in: test.values }) : undefined

@@ -11,8 +11,8 @@ import type { ParsedQuery } from '../plan.ts'
 import type { Projection } from '../projection.ts'
 import { tookTooLong } from '../task-thread.ts'
 import type { Documents } from './databases.ts'
-import { IS_TEXT, isText, type Kept, TEXT_MEMBERS, textOf } from './documents.ts'
-import { compileFilter, type Filter } from './filter.ts'
+import { IS_TEXT, isText, type Kept, textOf } from './documents.ts'
+import { compileFilter, EVERYTHING, type Filter } from './filter.ts'
 import type { Judge } from './judge.ts'
 import { isRefusal } from './server.ts'
 
@@ -26,8 +26,6 @@ const BATCH_ITEMS = 500
 export interface Find {
   query: ParsedQuery
   projection: Projection
-  /** Top-level members that the projection needs; absent: all. */
-  members?: string[] | undefined
 }
 
 export interface FindMeans {
@@ -40,7 +38,7 @@ export interface FindMeans {
 
 /** @throws QUERY_INVALID, QUERY_TIMEOUT */
 export async function findPage(means: FindMeans, documents: Documents, find: Find): Promise<Page<Document>> {
-  const filter = compileFilter(find.query.condition)
+  let filter = compileFilter(find.query.condition)
   const order = completeOrder(find.query.sort)
   try {
     if (filter.exact && order.every(({ path }) => path.every((key) => key.isWellFormed()))) {
@@ -50,6 +48,7 @@ export async function findPage(means: FindMeans, documents: Documents, find: Fin
   } catch (error) {
     // A server has limits of its own: it cannot sort by two arrays, nor use every pattern.
     if (!isRefusal(error) || isTimeout(error)) throw error
+    filter = EVERYTHING
   }
   const { ids, bytes } = await decideHere(means, documents, find.query, order, filter)
   return await pageOf(means, documents, ids, find.projection, itemsFor(bytes / ids.length))
@@ -66,13 +65,12 @@ async function pageByServer(
   documents: Documents,
   find: Compiled,
 ): Promise<Page<Document> | undefined> {
-  const { query, projection, members } = find
+  const { query, projection } = find
   const options = serverOptions(means, find)
   const first = documents.find(find.filter, {
     ...options,
     limit: Math.min(query.limit, PAGE_ITEMS),
     batchSize: PAGE_ITEMS,
-    ...(members ? { projection: Object.fromEntries([...members, ...TEXT_MEMBERS].map((member) => [member, 1])) } : {}),
   })
   const [found, texts] = await Promise.all([
     takePage(first),

@@ -1,0 +1,17 @@
+/** Writers of one thing one after another, in the order they came: they would only make each other try again. */
+export class InTurn {
+  readonly #last = new Map<string, Promise<void>>()
+
+  async take<T>(what: string, work: () => Promise<T>): Promise<T> {
+    const before = this.#last.get(what)
+    const { promise: done, resolve } = Promise.withResolvers<void>()
+    this.#last.set(what, done)
+    try {
+      await before
+      return await work()
+    } finally {
+      resolve()
+      if (this.#last.get(what) === done) this.#last.delete(what)
+    }
+  }
+}

@@ -1,0 +1,138 @@
+/** A sandbox in the terms of `compose/`: what its containers are to be. */
+import type { StackConfig } from '../../compose/stack.ts'
+import { HyperError } from '../../server/error.ts'
+import type { ServiceName } from '../../server/services.ts'
+import type { Resolved } from '../config.ts'
+import type { Project } from '../project.ts'
+import type { ServiceConfigs } from '../service-config.ts'
+import { serviceVariable } from '../service-variables.ts'
+import { type ComposeRun, keepPartSecrets, readRemembered } from '../state.ts'
+import { tlsIdentity } from '../tls.ts'
+import { VERSION } from '../version.ts'
+import { passwordsInEnvFile } from './compose-secrets.ts'
+
+/** Data that goes at the end never shares a volume with data that stays. */
+const EPHEMERAL = '-ephemeral'
+
+/** Members that only containers may see. */
+const SECRET_MEMBERS = ['key', 'secretKey']
+
+/** Settings of how jobs are sent, which the gateway has to know; what creates a queue or an index is sent over HTTP. */
+const QUEUE_MEMBERS = { concurrency: 'concurrency', attempts: 'attempts', timeoutMs: 'timeout_ms' } as const
+
+export function stackNameOf({ config, ephemeral }: Pick<Resolved, 'config' | 'ephemeral'>): string {
+  return ephemeral ? `${config.name}${EPHEMERAL}` : config.name
+}
+
+/** @throws CONFIG_INVALID for what containers cannot have */
+export async function stackConfigOf(resolved: Resolved): Promise<{
+  config: StackConfig
+  /** PEM file of the authority that clients have to trust, where it is ours. */
+  authorityFile: string | undefined
+}> {
+  const { config, stack } = resolved
+  const { stateDirectory, listen, credentials, services } = config
+  refuseAdapters(services)
+  const { authorityFile, variables: certificate } = await certificateOf(resolved)
+  const secrets = keepPartSecrets(stateDirectory, credentials, () => passwordsInEnvFile(stateDirectory))
+  const described: StackConfig = {
+    name: stackNameOf(resolved),
+    projectDirectory: config.projectDirectory,
+    stateDirectory,
+    services: Object.fromEntries(Object.entries(services).map(([kind, { url }]) => [kind, { url }])),
+    listen: { host: listen.host, tcpPort: listen.tcpPort, httpsTcpPort: listen.tls?.tcpPort },
+    gatewayEnvironment: {
+      ...(listen.allowedHosts.length > 0 ? { HYPER_SANDBOX_ALLOWED_HOSTS: listen.allowedHosts.join(',') } : {}),
+      ...(listen.allowedOrigins.length > 0 ? { HYPER_SANDBOX_ALLOWED_ORIGINS: listen.allowedOrigins.join(',') } : {}),
+      ...(config.logRequests ? { HYPER_SANDBOX_LOG_REQUESTS: '1' } : {}),
+      ...queueSettings(services),
+    },
+    secrets: {
+      ...secrets.parts,
+      gateway: {
+        HYPER_SANDBOX_TOKEN: secrets.token,
+        HYPER_SANDBOX_SIGNING_KEY: secrets.signingKey,
+        ...(credentials
+          ? { HYPER_SANDBOX_AUTH_KEY: credentials.key, HYPER_SANDBOX_AUTH_SECRET: credentials.secret }
+          : {}),
+        ...keysOf(services),
+        ...certificate,
+      },
+    },
+    images: stack.images,
+    expose: stack.expose,
+    include: stack.include,
+    version: VERSION,
+  }
+  return { config: described, authorityFile }
+}
+
+/** Enough to find what there is of a stack by its labels; nothing can be started with it. */
+export function lookUpConfig(project: Project, run: ComposeRun | undefined): StackConfig {
+  const names = run?.services ?? []
+  return {
+    name: run?.stack ?? readRemembered(project.stateDirectory).stack ?? project.defaultName,
+    projectDirectory: project.directory,
+    stateDirectory: project.stateDirectory,
+    services: Object.fromEntries(names.map((name) => [name, { url: run?.servers?.[name] }])),
+    listen: { host: run?.host ?? '127.0.0.1', tcpPort: run?.tcpPort ?? 0, httpsTcpPort: run?.https?.tcpPort },
+    gatewayEnvironment: {},
+    secrets: { mongo: '', redis: '', minio: '', meilisearch: '', gateway: {} },
+    images: { override: {} },
+    expose: Object.keys(run?.exposed ?? {}).length > 0,
+    include: [],
+    version: VERSION,
+  }
+}
+
+/** A module of the user's machine cannot be loaded in a container. */
+function refuseAdapters(services: ServiceConfigs): void {
+  for (const [kind, { adapter }] of Object.entries(services)) {
+    if (adapter === undefined) continue
+    throw new HyperError('CONFIG_INVALID', `services.${kind}.adapter cannot be used on the engine compose`, {
+      hint: `Use --engine embedded, or take services.${kind}.adapter out of the project file.`,
+    })
+  }
+}
+
+function queueSettings({ queue }: ServiceConfigs): Record<string, string> {
+  return variables('queue', queue, Object.entries(QUEUE_MEMBERS))
+}
+
+function keysOf(services: ServiceConfigs): Record<string, string> {
+  const each = Object.entries(services) as [ServiceName, object][]
+  return Object.assign(
+    {},
+    ...each.map(([kind, config]) =>
+      variables(
+        kind,
+        config,
+        SECRET_MEMBERS.map((member) => [member, member]),
+      ),
+    ),
+  )
+}
+
+/** @param members by their name in code, their name in the project file */
+function variables(kind: ServiceName, config: object = {}, members: [string, string][]): Record<string, string> {
+  const given = new Map(Object.entries(config))
+  return Object.fromEntries(
+    members.flatMap(([member, written]) => {
+      const value: unknown = given.get(member)
+      return value === undefined ? [] : [[serviceVariable(kind, written), String(value)]]
+    }),
+  )
+}
+
+/** Made here, where the user's authority is; its key never leaves this machine. */
+async function certificateOf({ config: { listen, projectDirectory, authorityDirectory } }: Resolved) {
+  const { tls, host, allowedHosts } = listen
+  if (!tls) return { authorityFile: undefined, variables: {} }
+  const { cert, key, authorityFile } = await tlsIdentity(tls, {
+    host,
+    allowedHosts,
+    projectDirectory,
+    authorityDirectory,
+  })
+  return { authorityFile, variables: { HYPER_SANDBOX_TLS_CERTIFICATE: cert, HYPER_SANDBOX_TLS_KEY: key } }
+}
