@@ -149,8 +149,8 @@ export function readStatistics(statement: StatementSync): Statistics {
   return { documents, lastDocument, totals: JSON.parse(totals) }
 }
 
-export function indexNotFound(): HyperError {
-  return new HyperError('SEARCH_INDEX_NOT_FOUND', 'index does not exist')
+export function indexNotFound(cause?: unknown): HyperError {
+  return new HyperError('SEARCH_INDEX_NOT_FOUND', 'index does not exist', { cause })
 }
 
 function noTotals(fields: readonly string[]): string {

@@ -12,7 +12,11 @@ export interface Prepared extends IndexedText {
 }
 
 /** @param doc under its key, which becomes its `_id` unless it has one */
-export function prepareDocument({ fields, storeFields }: SearchIndex, key: string, doc: SearchDocument): Prepared {
+export function prepareDocument(
+  { fields, storeFields }: Pick<SearchIndex, 'fields' | 'storeFields'>,
+  key: string,
+  doc: SearchDocument,
+): Prepared {
   const whole = Object.hasOwn(doc, '_id') ? doc : { ...doc, _id: key }
   const stored = storeFields.filter((name) => Object.hasOwn(whole, name)).map((name) => [name, whole[name]])
   return {

@@ -23,7 +23,7 @@ export interface MatchSource {
 export function matchPage(source: MatchSource): Page<Match> {
   const { found, read, storeFields } = source
   const accepts = filterOf(source.filter)
-  const write = storeFields.some((name) => GENERATED.includes(name)) ? mixedText : matchText
+  const write = writerFor(storeFields)
   const items: JsonText[] = []
   let length = 0
   for (let taken = 0; taken < PAGE_DOCUMENTS && length < PAGE_LENGTH; taken += 1) {
@@ -45,6 +45,11 @@ export function matchPage(source: MatchSource): Page<Match> {
   }
 }
 
+/** Makes the text of a match of an index that stores these fields. */
+export function writerFor(storeFields: readonly string[]): (found: Found, key: string, stored: string) => string {
+  return storeFields.some((name) => GENERATED.includes(name)) ? mixedText : matchText
+}
+
 function matchText({ score, what }: Found, key: string, stored: string): string {
   const fields = stored === '{}' ? '}' : `,${stored.slice(1)}`
   return `{"id":${JSON.stringify(key)},"score":${score},${what.text}${fields}`
@@ -55,7 +60,8 @@ function mixedText(found: Found, key: string, stored: string): string {
   return JSON.stringify({ ...JSON.parse(matchText(found, key, '{}')), ...JSON.parse(stored) })
 }
 
-function filterOf(filter: Record<string, unknown> = {}): (stored: string) => boolean {
+/** Whether the text of a document's stored fields is of one that `filter` lets through. */
+export function filterOf(filter: Record<string, unknown> = {}): (stored: string) => boolean {
   const wanted = Object.entries(filter)
   if (wanted.length === 0) return () => true
   return (stored) => {

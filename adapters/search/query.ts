@@ -16,8 +16,9 @@ import {
   statisticsText,
 } from './catalogue.ts'
 import type { Row } from './lookups.ts'
-import { type Found, Places, Ranking, type Term } from './ranking.ts'
-import { token, wordsOf } from './words.ts'
+import { type Found, Places, Ranking } from './ranking.ts'
+import type { Search } from './terms.ts'
+import { token } from './words.ts'
 
 /** What is found at once: less than a millisecond of work. */
 const MAX_LOOKUPS = 50
@@ -28,22 +29,6 @@ const SLICE_MS = 2
 const ROWS_PER_LOOK = 128
 
 const QUERY_DEADLINE_MS = 30_000
-
-export interface Search {
-  terms: Term[]
-  /** The number and name of each field to look in. */
-  fields: [field: number, name: string][]
-}
-
-export function parseSearch(query: string, index: SearchIndex, names: readonly string[] = index.fields): Search {
-  const times = new Map<string, number>()
-  for (const word of wordsOf(query)) times.set(word, (times.get(word) ?? 0) + 1)
-  const fields = [...new Set(names)].map((name): [number, string] => [index.fields.indexOf(name), name])
-  return {
-    terms: Array.from(times, ([word, times]) => ({ word, times })),
-    fields: fields.filter(([field]) => field !== -1),
-  }
-}
 
 /** Undefined when it would take long. */
 export function rankAtOnce(

@@ -1,18 +1,12 @@
 /** Scores what is found as MiniSearch does, BM25+ summed over words and fields, and hands it out best first. */
 import TinyQueue from 'tinyqueue'
 import type { Statistics } from './catalogue.ts'
+import type { Term } from './terms.ts'
 
 /** MiniSearch's: how soon more of a word stops to count, how much a long field costs, what one is worth at the least. */
 const K = 1.2
 const B = 0.7
 const D = 0.5
-
-/** One word of the query. */
-export interface Term {
-  word: string
-  /** How often the query says it. */
-  times: number
-}
 
 /** Where one word is in one field. */
 export class Places {
@@ -99,11 +93,11 @@ export class Finding {
 }
 
 export class Ranking {
-  readonly #statistics: Statistics
+  readonly #statistics: Pick<Statistics, 'documents' | 'totals'>
   readonly #found = new Map<number, Found>()
   readonly #nothing = new Finding()
 
-  constructor(statistics: Statistics) {
+  constructor(statistics: Pick<Statistics, 'documents' | 'totals'>) {
     this.#statistics = statistics
   }
 

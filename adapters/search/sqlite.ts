@@ -20,7 +20,8 @@ import {
 import { DocumentWriter, documentNotFound, type Prepared, prepareDocument } from './documents.ts'
 import { LongWrites } from './long-writes.ts'
 import { matchPage } from './matches.ts'
-import { LongQueries, parseSearch, rankAtOnce } from './query.ts'
+import { LongQueries, rankAtOnce } from './query.ts'
+import { parseSearch } from './terms.ts'
 
 export interface SqliteSearchOptions {
   /** Where `search.db` is kept; made when missing. */
@@ -177,7 +178,7 @@ export function createSqliteSearch(options: SqliteSearchOptions): SearchPort {
 
     async query({ index: name, q: { query, fields, filter } }) {
       const index = find(name)
-      const search = parseSearch(query, index, fields)
+      const search = parseSearch(query, index.fields, fields)
       const found =
         read(() => rankAtOnce(statementsOf(file.db, index), search, options.maxRowsAtOnce)) ??
         (await longQueries.rank(index, search))
