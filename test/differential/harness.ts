@@ -36,7 +36,8 @@ export interface Differential<S> {
   observe: readonly Step[]
 }
 
-export type Answer = { value: string } | { code: string; message: string }
+/** A failure that is none of the caller's says what caused it, and agrees with nothing. */
+export type Answer = { value: string } | { code: string; message: string; cause?: string }
 
 export interface Difference {
   service: string
@@ -48,7 +49,7 @@ export interface Difference {
 }
 
 /** Why a difference is none to mend; undefined: it is one. */
-export type Judge = (difference: Difference) => { kind: 'excepted' | 'lacks'; name: string } | undefined
+export type Judge = (difference: Difference) => Promise<{ kind: 'excepted' | 'lacks'; name: string } | undefined>
 
 export interface Count {
   cases: number
@@ -114,7 +115,7 @@ export async function differ<S>(
         if (count && 'code' in embedded) count.refused += 1
         continue
       }
-      const verdict = judge?.(difference)
+      const verdict = await judge?.(difference)
       if (!verdict) throw new DifferenceFound(difference)
       if (count) count[verdict.kind] += 1
       met.set(verdict.name, (met.get(verdict.name) ?? 0) + 1)
@@ -182,8 +183,8 @@ async function answerOf<S>({ perform }: Pick<Differential<S>, 'perform'>, side: 
     return { value: JSON.stringify(await perform(side, step)) ?? 'nothing' }
   } catch (error) {
     if (!(error instanceof HyperError)) throw error
-    if (error.status >= 500) throw new Error(`${shown(step)}: ${error.code} ${error.message}`, { cause: error })
-    return { code: error.code, message: error.message }
+    const { code, status, message, cause } = error
+    return status < 500 ? { code, message } : { code, message, cause: cause instanceof Error ? cause.message : '' }
   }
 }
 
@@ -193,7 +194,7 @@ function isCounted(step: Step | LabelledStep): step is LabelledStep {
 
 function isSame(a: Answer, b: Answer): boolean {
   if ('value' in a || 'value' in b) return 'value' in a && 'value' in b && a.value === b.value
-  return a.code === b.code && a.message === b.message
+  return a.cause === undefined && b.cause === undefined && a.code === b.code && a.message === b.message
 }
 
 /** Calls of one method with generated arguments. */
