@@ -47,10 +47,10 @@ async function withEngines(
 
 /** @param isStandIn whether MongoDB is played by something else, whose faults are nobody's difference */
 function judgeOf(isStandIn: boolean): Judge {
-  return (difference) => {
+  return async (difference) => {
     const exception = exceptionFor(difference)
     if (exception) return { kind: 'excepted', name: exception.name }
-    const lack = isStandIn ? judgeStandIn(difference) : undefined
+    const lack = isStandIn ? await judgeStandIn(difference) : undefined
     return lack === undefined ? undefined : { kind: 'lacks', name: lack }
   }
 }
