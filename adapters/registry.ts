@@ -51,5 +51,6 @@ export const registry = {
     data: async (options) => (await import('./data/mongodb.ts')).createMongodbData(options),
     cache: async (options) => (await import('./cache/redis.ts')).createRedisCache(options),
     storage: async (options) => (await import('./storage/s3.ts')).createS3Storage(options),
+    queue: async (options) => (await import('./queue/bullmq.ts')).createBullmqQueue(options),
   } as Partial<Factories<RemoteOptions>>,
 } satisfies { embedded: Factories<AdapterOptions>; remote: Partial<Factories<RemoteOptions>> }
