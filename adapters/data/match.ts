@@ -77,7 +77,9 @@ async function valueTest(test: Test): Promise<Predicate> {
     case 'type':
       return (value) => test.types.some((type) => isOfType(value, type))
     case 'mod':
-      return (value) => typeof value === 'number' && Math.trunc(value) % test.divisor === test.remainder
+      // Numbers of more than 64 bits have no remainder in MongoDB.
+      return (value) =>
+        typeof value === 'number' && Math.abs(value) < 2 ** 63 && Math.trunc(value) % test.divisor === test.remainder
     case 'regex': {
       const pattern = new RegExp(test.source, test.flags)
       return (value) => typeof value === 'string' && found(pattern, value)

@@ -10,13 +10,13 @@ import { createHash } from 'node:crypto'
 import { HyperError } from '../../server/error.ts'
 import { JsonText } from '../../server/json-text.ts'
 import type { DataPort, Document } from '../../server/ports/data.ts'
-import { createDatabases, type Databases, type Documents } from './mongodb/databases.ts'
+import { createDatabases, type Documents } from './mongodb/databases.ts'
 import { keep, textOf } from './mongodb/documents.ts'
 import { compileFilter } from './mongodb/filter.ts'
 import { asTimeout, completeOrder, type Find, type FindMeans, findPage } from './mongodb/find.ts'
 import { createJudge } from './mongodb/judge.ts'
 import { listPage } from './mongodb/list.ts'
-import { createMongoServer, isRefusal, type MongoServer } from './mongodb/server.ts'
+import { createMongoServer, isRefusal } from './mongodb/server.ts'
 import { applyAll, type Change, insert, replace } from './mongodb/write.ts'
 import type { SortKey } from './order.ts'
 import { parseOrder } from './order.ts'
@@ -35,10 +35,10 @@ export interface MongodbDataOptions {
   queryDeadline?: number | undefined
 }
 
-export async function createMongodbData(options: MongodbDataOptions): Promise<DataPort> {
+export function createMongodbData(options: MongodbDataOptions): DataPort {
   const { url, namespace = 'hyper', queryDeadline: deadline = QUERY_DEADLINE_MS } = options
-  const server: MongoServer = createMongoServer(url, namespace)
-  const databases: Databases = createDatabases(server, namespace)
+  const server = createMongoServer(url, namespace)
+  const databases = createDatabases(server, namespace)
   const { judge, close: closeJudge } = createJudge()
 
   /** What a call asks for may be wrong, but whether its database exists comes first. */

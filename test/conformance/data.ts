@@ -17,6 +17,8 @@ export interface DataSuiteOptions {
   test(name: string, run: () => Promise<void>): unknown
   /** The adapter, guarded, not opened yet. Called once or twice in a case, always for the same store. */
   create(): Guarded<DataPort> | Promise<Guarded<DataPort>>
+  /** Whether not to ask for this: what stands in for the adapter's real server is known to answer otherwise. */
+  leaveOut?(selector: Record<string, unknown>): boolean
 }
 
 interface Fixture {
@@ -36,7 +38,7 @@ interface Fixture {
   fails(code: ErrorCode, call: Promise<unknown>): Promise<void>
 }
 
-export function dataSuite({ test, create }: DataSuiteOptions): void {
+export function dataSuite({ test, create, leaveOut = () => false }: DataSuiteOptions): void {
   function rule(name: string, run: (fixture: Fixture) => Promise<void>): void {
     test(name, async () => {
       const names: string[] = []
@@ -265,6 +267,110 @@ export function dataSuite({ test, create }: DataSuiteOptions): void {
     assert.deepEqual(await on.ids({ n: 1 }), ['large'])
   })
 
+  rule('values: what a database’s own format has no room for is kept as it was, and found', async (on) => {
+    const texts: Record<string, string> = {
+      surrogates: '{"_id":"surrogates","t":"\\ud800","\\udc00":{"n":1}}',
+      dollars: '{"_id":"dollars","$set":{"n":1},"r":{"$ref":"a.b","$id":1,"$db":"c"},"n":2}',
+      types: '{"_id":"types","o":{"_bsontype":"ObjectId","id":"x"},"d":{"$date":"2020-01-01"},"_bsontype":"Long"}',
+      marks: '{"_id":"marks","_deflated":true,"_json":"x","_deleted":1,"_update":0}',
+      numbered: '{"_id":"numbered","1":"b","10":"c","2":{"1":0,"a":1,"":2},"z":0,"a":1}',
+      dots: '{"_id":"dots","a.b":{"c.d":1},".":2,"..":3}',
+      numbers:
+        '{"_id":"numbers","n":[2147483647,2147483648,-2147483649,9007199254740993,1e21,-1e-7,4.9e-324,0.1,1.0,100]}',
+      proto: '{"_id":"proto","o":{"__proto__":{"n":1},"constructor":[],"toString":1,"length":0,"toJSON":{}}}',
+      controls: '{"_id":"controls","t":"\\u0000\\u0001\\u007f\\u2028\\ufeff\\uffff","\\n":"\\t"}',
+      deep: `{"_id":"deep","d":${'['.repeat(998)}${'{"n":1}'}${']'.repeat(998)}}`,
+      wide: `{"_id":"wide","w":[${'1,'.repeat(1_500_000)}2]}`,
+    }
+    const docs = Object.values(texts).map((text) => JSON.parse(text) as Document)
+    for (const doc of docs) {
+      const id = String(doc._id)
+      await on.data.createDocument({ db: on.db, id, doc })
+      await on.fails('DOCUMENT_EXISTS', on.data.createDocument({ db: on.db, id, doc: {} }))
+    }
+    const kept = async () => {
+      for (const doc of docs) {
+        const id = String(doc._id)
+        const text = JSON.stringify(doc)
+        assert.ok(JSON.stringify(await on.get(id)) === text, `${id} retrieved`)
+        assert.ok(JSON.stringify((await on.query({ selector: { _id: id } }))[0]) === text, `${id} found`)
+      }
+      const listed = await on.list({ keys: Object.keys(texts).join() })
+      assert.deepEqual(
+        listed.map(({ _id }) => _id),
+        Object.keys(texts).sort(),
+      )
+      assert.ok(listed.every((doc) => JSON.stringify(doc) === JSON.stringify(JSON.parse(texts[String(doc._id)] ?? ''))))
+    }
+    await kept()
+    for (const doc of docs.filter((doc) => !('$set' in doc))) {
+      await on.data.updateDocument({ db: on.db, id: String(doc._id), doc })
+    }
+    await on.data.bulkDocuments({ db: on.db, docs: docs.filter(({ _deleted }) => !_deleted) })
+    await kept()
+    const found: [Record<string, unknown>, string][] = [
+      [{ t: '\ud800' }, 'surrogates'],
+      [{ t: { $exists: true } }, 'controls surrogates'],
+      [{ n: { $gt: 1.5 } }, 'dollars numbers'],
+      [{ n: 2 }, 'dollars'],
+      [{ 'o.id': 'x' }, 'types'],
+      [{ _deflated: true }, 'marks'],
+      [{ _json: { $type: 'string' } }, 'marks'],
+      [{ '2.a': 1 }, 'numbered'],
+      [{ o: { _bsontype: 'ObjectId', id: 'x' } }, 'types'],
+      [{ t: '\u0000\u0001\u007f\u2028\ufeff\uffff' }, 'controls'],
+    ]
+    for (const [selector, expected] of found) {
+      assert.equal((await on.ids(selector)).join(' '), expected, JSON.stringify(selector))
+    }
+  })
+
+  rule('values: what JSON has no word for becomes what it would in a request', async (on) => {
+    const doc = { a: -0, b: Number.NaN, c: undefined, d: [undefined, Number.POSITIVE_INFINITY], e: new Date(0) }
+    await on.data.createDocument({ db: on.db, id: 'x', doc })
+    const expected = '{"_id":"x","a":0,"b":null,"d":[null,null],"e":"1970-01-01T00:00:00.000Z"}'
+    assert.equal(JSON.stringify(await on.get('x')), expected)
+    await on.data.bulkDocuments({ db: on.db, docs: [{ _id: 'x', ...doc }] })
+    assert.equal(JSON.stringify(await on.get('x')), expected)
+    assert.deepEqual(await on.ids({ a: 0, b: null }), ['x'])
+    assert.deepEqual(await on.ids({ a: -0, c: { $exists: false } }), ['x'])
+  })
+
+  rule('values: too deep ones and names with a NUL are refused, and nothing of their bulk is written', async (on) => {
+    const depth = (levels: number) => JSON.parse(`${'['.repeat(levels)}${']'.repeat(levels)}`) as unknown
+    for (const bad of [{ d: depth(1_000) }, { d: { a: depth(5_000) } }, { 'a\0b': 1 }, { o: [{ '\0': 1 }] }]) {
+      await on.fails('INVALID_ARGUMENTS', on.data.createDocument({ db: on.db, id: 'x', doc: bad }))
+      await on.fails('INVALID_ARGUMENTS', on.data.updateDocument({ db: on.db, id: 'x', doc: bad }))
+      const docs = [{ _id: 'fine' }, { _id: 'x', ...bad }, { _id: 'x' }]
+      await on.fails('INVALID_ARGUMENTS', on.data.bulkDocuments({ db: on.db, docs }))
+      await on.fails('DATABASE_NOT_FOUND', on.data.createDocument({ db: on.name(), id: 'x', doc: bad }))
+    }
+    assert.deepEqual(await on.list(), [])
+  })
+
+  rule('values: among those in another form, sorts, limits and pages stay as they are', async (on) => {
+    const ids = Array.from({ length: 60 }, (_, n) => `x${String(n).padStart(2, '0')}`)
+    await on.add(...ids.map((_id, n) => ({ _id, n: n % 7, ...(n % 5 === 0 ? { odd: '\udfff' } : {}) })))
+    const expected = ids
+      .map((_id, n) => ({ _id, n: n % 7 }))
+      .sort((a, b) => b.n - a.n || (a._id < b._id ? -1 : 1))
+      .map(({ _id }) => _id)
+    const sort = [{ n: 'DESC' }, { _id: 'ASC' }]
+    const found = async (query: Record<string, unknown>) => (await on.query(query)).map(({ _id }) => _id)
+    assert.deepEqual(await found({ sort, limit: 100 }), expected)
+    assert.deepEqual(await found({ sort, limit: 10, skip: 13 }), expected.slice(13, 23))
+    assert.deepEqual(await found({ sort, selector: { n: { $gte: 5 } }, limit: 5, skip: 3 }), expected.slice(3, 8))
+    assert.equal((await found({ selector: { n: 3 } })).length, 9)
+    assert.equal((await found({})).length, 25)
+    assert.deepEqual(await on.ids({ odd: { $regex: '^[^a]$' }, n: 0 }), ['x00', 'x35'])
+    assert.equal(
+      JSON.stringify(await on.query({ selector: { _id: 'x05' }, fields: ['odd'] })),
+      JSON.stringify([{ odd: '\udfff' }]),
+    )
+    await on.data.removeDocument({ db: on.db, id: 'x05' })
+    assert.deepEqual(await on.data.emptyDatabase({ db: on.db }), { count: 59 })
+  })
+
   rule('list: all documents by the bytes of their ids', async (on) => {
     const ids = ['b', 'a', 'B', '10', '9', 'é', 'z', '\u{1f600}', '\uffff', 'aa']
     await on.add(...ids.map((_id) => ({ _id })))
@@ -344,6 +450,7 @@ export function dataSuite({ test, create }: DataSuiteOptions): void {
     rule(`query: ${what}`, async (on) => {
       await on.add(...SAMPLES)
       for (const [selector, expected] of cases) {
+        if (leaveOut(selector)) continue
         assert.equal((await on.ids(selector)).join(' '), expected, JSON.stringify(selector))
       }
     })
@@ -473,6 +580,42 @@ export function dataSuite({ test, create }: DataSuiteOptions): void {
     }
   })
 
+  rule('index: takes any document, however its fields are made', async (on) => {
+    const odd = [
+      { _id: 'both', a: [1, 2], b: [3, 4] },
+      { _id: 'inner', a: { b: [[1], { c: [2] }] }, b: [{ '0': 1 }, 2] },
+      { _id: 'long', a: 'x'.repeat(5_000), b: { c: 'y'.repeat(5_000) } },
+    ]
+    for (const when of ['before', 'after']) {
+      await on.add(...odd.map((doc) => ({ ...doc, _id: `${when}-${doc._id}` })))
+      if (when === 'before') {
+        for (const [i, fields] of [['a', 'b'], ['a.b', 'b'], ['b.0'], ['b', 'b.c'], ['a', 'a']].entries()) {
+          await on.data.indexDocuments({ db: on.db, name: `i${i}`, fields })
+        }
+      }
+    }
+    assert.deepEqual(await on.ids({ a: 2, b: 4 }), ['after-both', 'before-both'])
+    assert.deepEqual(await on.ids({ b: 2 }), ['after-inner', 'before-inner'])
+    const sorted = await on.query({ sort: ['b', 'a', '_id'], limit: 10 })
+    assert.equal(
+      sorted.map(({ _id }) => _id).join(' '),
+      'after-inner before-inner after-both before-both after-long before-long',
+    )
+  })
+
+  rule('index: there may be any number of them, of any name', async (on) => {
+    const names = Array.from({ length: 70 }, (_, n) => `i${n}`)
+    names.push('_id_', '*', '$', 'a b', ' ', 'x'.repeat(300))
+    for (const [n, name] of names.entries()) {
+      await on.data.indexDocuments({ db: on.db, name, fields: [`f${n}`] })
+    }
+    for (const name of names) {
+      await on.fails('INDEX_CONFLICT', on.data.indexDocuments({ db: on.db, name, fields: ['other'] }))
+    }
+    await on.add({ _id: 'x', f3: 1, f69: 2 })
+    assert.deepEqual(await on.ids({ f3: 1, f69: 2 }), ['x'])
+  })
+
   rule('index: never changes what a query finds, made before the documents or after', async (on) => {
     const indexes: [string[], Record<string, unknown> | undefined][] = [
       [['n'], undefined],
@@ -491,6 +634,7 @@ export function dataSuite({ test, create }: DataSuiteOptions): void {
     const check = async () => {
       for (const [what, cases] of Object.entries(MATCHES)) {
         for (const [selector, expected] of cases) {
+          if (leaveOut(selector)) continue
           assert.equal((await on.ids(selector)).join(' '), expected, `${what}: ${JSON.stringify(selector)}`)
         }
       }
