@@ -9,8 +9,8 @@ import { join } from 'node:path'
 import { after, type TestContext, test } from 'node:test'
 import { COMPARISONS, type Comparison } from './differential/engines.ts'
 import { EXCEPTIONS } from './differential/exceptions.ts'
-import { type Difference, differ, differenceOf, type Judge, table } from './differential/harness.ts'
-import { judgeStandIn } from './differential/stand-in.ts'
+import { type Difference, differ, differenceOf, type Judge, type Sides, table } from './differential/harness.ts'
+import { standInJudge } from './differential/stand-in.ts'
 import { startServer } from './parts/servers.ts'
 
 const SCALE = Number(process.env.HYPER_TEST_SCALE ?? 1)
@@ -25,7 +25,7 @@ after(() => rmSync(root, { recursive: true, force: true }))
 async function withEngines(
   t: TestContext,
   comparison: Comparison,
-  use: (sides: { embedded: unknown; remote: unknown }, judge: Judge) => Promise<void>,
+  use: (sides: Sides<unknown>, judge: Judge<unknown>) => Promise<void>,
 ): Promise<void> {
   const { server: kind, embedded, remote, side } = comparison
   if (!remote) return t.skip('no adapter on a server yet')
@@ -46,12 +46,14 @@ async function withEngines(
 }
 
 /** @param isStandIn whether MongoDB is played by something else, whose faults are nobody's difference */
-function judgeOf(isStandIn: boolean): Judge {
-  return async (difference) => {
-    const exception = exceptionFor(difference)
-    if (exception) return { kind: 'excepted', name: exception.name }
-    const lack = isStandIn ? await judgeStandIn(difference) : undefined
-    return lack === undefined ? undefined : { kind: 'lacks', name: lack }
+function judgeOf(isStandIn: boolean): Judge<unknown> {
+  return {
+    ...(isStandIn ? standInJudge : {}),
+    async explain(difference, sides) {
+      const exception = exceptionFor(difference)
+      if (exception) return { kind: 'excepted', name: exception.name }
+      return isStandIn ? await standInJudge.explain(difference, sides) : undefined
+    },
   }
 }
 

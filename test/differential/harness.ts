@@ -34,6 +34,8 @@ export interface Differential<S> {
   isWrite(step: Step): boolean
   /** Reads after each write, which compare what it left. */
   observe: readonly Step[]
+  /** Counted calls in a sequence at most: more where beginning anew is slow. @default 12 */
+  length?: number
 }
 
 /** A failure that is none of the caller's says what caused it, and agrees with nothing. */
@@ -48,8 +50,22 @@ export interface Difference {
   remote: Answer
 }
 
-/** Why a difference is none to mend; undefined: it is one. */
-export type Judge = (difference: Difference) => Promise<{ kind: 'excepted' | 'lacks'; name: string } | undefined>
+export interface Verdict {
+  kind: 'excepted' | 'lacks'
+  name: string
+}
+
+export interface Judge<S> {
+  /** Why a difference is none to mend; undefined: it is one. */
+  explain(difference: Difference, sides: Sides<S>): Promise<Verdict | undefined>
+  /** Why it says nothing that a call was answered alike; undefined: it does. */
+  discount?(step: Step): Verdict | undefined
+}
+
+export interface Sides<S> {
+  embedded: S
+  remote: S
+}
 
 export interface Count {
   cases: number
@@ -82,25 +98,25 @@ function shown({ method, args }: Step): string {
   return `${method} ${inspect(args, { depth: 12, breakLength: Number.POSITIVE_INFINITY, maxStringLength: 300 })}`
 }
 
-export interface Options {
+export interface Options<S> {
   /** Least number of comparable cases per label. */
   cases: number
-  judge?: Judge
+  judge?: Judge<S>
   /** Of the generator: the same one generates the same calls. */
   seed: number
 }
 
 /** A label whose cases the other side mostly lacks is given up after so many times the wanted count. */
 const PATIENCE = 3
-const STEPS_AT_ONCE = 12
+const LENGTH = 12
 
 /** @throws what fast-check reports: the seed, and the shortest sequence found, whose cause is a DifferenceFound */
 export async function differ<S>(
   differential: Differential<S>,
-  sides: { embedded: S; remote: S },
-  { cases, judge, seed }: Options,
+  sides: Sides<S>,
+  { cases, judge, seed }: Options<S>,
 ): Promise<{ counts: Map<string, Count>; met: Map<string, number> }> {
-  const { setup, steps, isWrite, observe } = differential
+  const { setup, steps, isWrite, observe, length = LENGTH } = differential
   const counts = new Map<string, Count>(
     Object.keys(steps).map((label) => [label, { cases: 0, agreed: 0, refused: 0, excepted: 0, lacks: 0 }]),
   )
@@ -108,19 +124,17 @@ export async function differ<S>(
 
   async function run(before: readonly Step[], counted: readonly LabelledStep[]): Promise<void> {
     for await (const { step, embedded, difference } of compared(differential, sides, [...before, ...counted])) {
+      const verdict = difference ? await judge?.explain(difference, sides) : judge?.discount?.(step)
+      if (difference && !verdict) throw new DifferenceFound(difference)
+      if (verdict) met.set(verdict.name, (met.get(verdict.name) ?? 0) + 1)
       const count = isCounted(step) ? counts.get(step.label) : undefined
-      if (count) count.cases += 1
-      if (!difference) {
-        if (count) count.agreed += 1
-        if (count && 'code' in embedded) count.refused += 1
-        continue
+      if (count) {
+        count.cases += 1
+        count[verdict?.kind ?? 'agreed'] += 1
+        if (!verdict && 'code' in embedded) count.refused += 1
       }
-      const verdict = await judge?.(difference)
-      if (!verdict) throw new DifferenceFound(difference)
-      if (count) count[verdict.kind] += 1
-      met.set(verdict.name, (met.get(verdict.name) ?? 0) + 1)
       // What the two hold is not the same any more.
-      if (isWrite(step) || observe.includes(step)) return
+      if (difference && (isWrite(step) || observe.includes(step))) return
     }
   }
 
@@ -132,12 +146,8 @@ export async function differ<S>(
     )
     const wanted = lacking.reduce((sum, [, { cases: had }]) => sum + Math.max(1, cases - had), 0)
     await fc.assert(
-      fc.asyncProperty(
-        setup,
-        fc.array(fc.oneof(...labelled), { minLength: 1, maxLength: STEPS_AT_ONCE, size: 'max' }),
-        run,
-      ),
-      { seed: seed + round, numRuns: Math.ceil((2 * wanted) / STEPS_AT_ONCE) },
+      fc.asyncProperty(setup, fc.array(fc.oneof(...labelled), { minLength: 1, maxLength: length, size: 'max' }), run),
+      { seed: seed + round, numRuns: Math.ceil((2 * wanted) / length) },
     )
   }
 }
@@ -145,7 +155,7 @@ export async function differ<S>(
 /** The first difference that a sequence of calls meets. */
 export async function differenceOf<S>(
   differential: Differential<S>,
-  sides: { embedded: S; remote: S },
+  sides: Sides<S>,
   steps: readonly Step[],
 ): Promise<Difference | undefined> {
   for await (const { difference } of compared(differential, sides, steps)) if (difference) return difference
@@ -161,7 +171,7 @@ interface Compared {
 /** Calls one after the other on both engines, empty at first; after each write, what it left is read too. */
 async function* compared<S>(
   differential: Differential<S>,
-  sides: { embedded: S; remote: S },
+  sides: Sides<S>,
   steps: readonly Step[],
 ): AsyncGenerator<Compared> {
   const { service, isWrite, observe } = differential

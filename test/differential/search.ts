@@ -207,6 +207,7 @@ export const searchDifferential: Differential<Guarded<SearchPort>> = {
         },
       })),
   },
+  length: 40,
   isWrite: ({ method }) => /^(create|delete|empty|index|update|remove|bulk)/.test(method),
   observe: [{ method: 'query', args: { index: 'i', q: { query: 'cat dog 7 a b' } } }],
 

@@ -1,24 +1,117 @@
 /**
  * What MongoDB's stand-in (mongo-java-server) lacks or gets wrong, decided by the manual of MongoDB 8.0. Such differences are
- * counted apart: they say nothing about either engine, and are no agreement.
+ * counted apart: they say nothing about either engine, and are no agreement. A wrong answer is put down to the stand-in only
+ * when what it was asked is right: the filter that was sent, judged by MongoDB's documented rules, finds what it should.
  */
-import type { Difference } from './harness.ts'
 
-interface Lack {
-  /** What the manual says, in few words. */
+import { matcher } from '../../adapters/data/match.ts'
+import { compileFilter } from '../../adapters/data/mongodb/filter.ts'
+import { parseSelector } from '../../adapters/data/selector.ts'
+import { decode } from '../../server/json-text.ts'
+import type { Guarded } from '../../server/port.ts'
+import { collect } from '../../server/ports/common.ts'
+import type { DataPort, Document } from '../../server/ports/data.ts'
+import type { Difference, Judge, Step, Verdict } from './harness.ts'
+
+interface Fault {
+  /** What the manual says and the stand-in does not do. */
   name: string
-  recognise(difference: Difference): boolean
+  recognise(query: Query, documents: readonly Document[], answers: { embedded: string[]; remote: string[] }): boolean
 }
 
-/** What it says of an operator that it does not know; the adapter sends none that MongoDB 8.0 does not. */
-const UNKNOWN = /unknown operator: (\$\w+)/
+interface Query {
+  selector: Record<string, unknown>
+  sort: unknown[]
+}
 
-const LACKS: Lack[] = []
+/** Operators that it refuses: then the gateway decides alone, which says nothing about the server. */
+const MISSING = /"(\$bits(?:All|Any)(?:Set|Clear))":/
 
-/** The name of the lack that explains a difference. */
-export function judgeStandIn(difference: Difference): string | undefined {
-  const { remote } = difference
-  const [, operator] = UNKNOWN.exec(('cause' in remote && remote.cause) || '') ?? []
-  if (operator) return `the stand-in has no ${operator}`
-  return LACKS.find(({ recognise }) => recognise(difference))?.name
+const FAULTS: Fault[] = [
+  {
+    name: '$gte and $lte of null also find documents without the field',
+    recognise: ({ selector }) => has(selector, /"\$[gl]te":null/),
+  },
+  {
+    name: 'arrays are compared as a whole, too: an empty one is neither less nor greater than an empty one',
+    recognise: ({ selector }) => has(selector, /"\$[gl]te?":\[/),
+  },
+  {
+    name: '$elemMatch with a condition looks at documents in the array only, whatever the condition',
+    recognise: ({ selector }) => has(selector, /"\$elemMatch":/),
+  },
+  {
+    name: '$regex finds strings only',
+    recognise: ({ selector }) => has(selector, /"\$regex":/),
+  },
+  {
+    name: 'a path through an array of other things than documents leads nowhere, not to null',
+    recognise: ({ selector }) => has(selector, /"[^"]+\.[^"]+":/),
+  },
+  {
+    name: 'arrays are sorted by their least or greatest element, and arrays after documents',
+    recognise: ({ sort }, documents, { embedded, remote }) =>
+      sort.length > 1 &&
+      isSameSet(embedded, remote) &&
+      documents.some((document) => JSON.stringify(document).includes('[')),
+  },
+]
+
+export const standInJudge: Judge<unknown> = {
+  discount(step) {
+    const [, operator] = MISSING.exec(JSON.stringify(step.args)) ?? []
+    return operator === undefined ? undefined : lacks(`it has no ${operator}: the gateway decided alone`)
+  },
+
+  async explain({ step, embedded, remote }, sides) {
+    if (step.method !== 'queryDocuments') return undefined
+    const query = queryOf(step)
+    const documents = await documentsOf(sides.embedded as Guarded<DataPort>)
+    const answers = { embedded: listOf(embedded), remote: listOf(remote) }
+    const fault = FAULTS.find(({ recognise }) => recognise(query, documents, answers))
+    return fault && (await isAskedRightly(query.selector, documents)) ? lacks(fault.name) : undefined
+  },
+}
+
+function lacks(name: string): Verdict {
+  return { kind: 'lacks', name }
+}
+
+function queryOf({ args }: Step): Query {
+  const { selector = {}, sort = [] } = args.query as Partial<Query>
+  return { selector, sort }
+}
+
+function has(selector: object, pattern: RegExp): boolean {
+  return pattern.test(JSON.stringify(selector))
+}
+
+function listOf(answer: Difference['embedded']): string[] {
+  return 'value' in answer ? JSON.parse(answer.value) : []
+}
+
+function isSameSet(a: string[], b: string[]): boolean {
+  return JSON.stringify([...a].sort()) === JSON.stringify([...b].sort())
+}
+
+async function documentsOf(data: Guarded<DataPort>): Promise<Document[]> {
+  return (await collect(await data.listDocuments({ db: 'd' } as never))).map((document) => decode(document))
+}
+
+/** Whether the filter the server is sent accepts what the selector does, and nothing else where it is said to be exact. */
+async function isAskedRightly(selector: Record<string, unknown>, documents: readonly Document[]): Promise<boolean> {
+  const condition = parseSelector(selector)
+  const { filter, exact } = compileFilter(condition)
+  const isWanted = await matcher(condition)
+  const isSent = await matcher(parseSelector(inJavaScript(filter)))
+  return documents.every((document) =>
+    exact ? isSent(document) === isWanted(document) : !isWanted(document) || isSent(document),
+  )
+}
+
+/** PCRE's spellings that the adapter writes, in JavaScript's. */
+function inJavaScript(filter: object): Record<string, unknown> {
+  return JSON.parse(JSON.stringify(filter), (_, value) =>
+    typeof value === 'string' ? value.replaceAll(/\\x\{([\da-f]+)\}/g, '\\u{$1}').replaceAll('\\z', '$') : value,
+  )
 }

@@ -186,7 +186,7 @@ const put = { bucket: buckets, object: names, content: contents }
 export const storageDifferential: Differential<StorageSide> = {
   service: 'storage',
   setup: fc
-    .tuple(fc.subarray(plainNames, { minLength: 3 }), contents)
+    .tuple(fc.subarray([...plainNames, ...confusableNames], { minLength: 6 }), contents)
     .map(([held, content]) => [
       { method: 'makeBucket', args: { bucket: 'b' } },
       ...held.map((object) => ({ method: 'putObject', args: { bucket: 'b', object, content } })),
@@ -228,6 +228,7 @@ export const storageDifferential: Differential<StorageSide> = {
         args: { bucket: 'b', object: 'a', content: { size: 1, letter: 'x', chunks: 1 }, [name]: wrong },
       })),
   },
+  length: 24,
   isWrite: ({ method }) => /^(make|remove|empty|put)/.test(method),
   observe: [{ method: 'listObjects', args: { bucket: 'b' } }],
 
