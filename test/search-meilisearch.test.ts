@@ -315,6 +315,20 @@ function run(server: RealServer): void {
     )
 
     test(
+      'a write that the server takes after the end of its index does not bring that back',
+      alone(async (search, namespace) => {
+        await search.indexDoc({ index: 'i', key: 'k', doc: { text: 'word' } })
+        const uid = await theIndexOf(namespace)
+        await keepBusy()
+        // As another gateway removes it; until the server has come to that, it looks as if it were there.
+        await raw.index(`${namespace}-catalogue`).deleteAllDocuments()
+        await raw.deleteIndex(uid)
+        await refused(search.indexDoc({ index: 'i', key: 'late', doc: { text: 'word' } }), 'SEARCH_INDEX_NOT_FOUND')
+        assert.deepEqual(await indexesOf(namespace), [`${namespace}-catalogue`])
+      }),
+    )
+
+    test(
       'what a gateway left that was killed between adding and looking counts for nothing',
       inPair(async (a, b, namespace) => {
         await a.indexDoc({ index: 'i', key: 'k', doc: { text: 'first word' } })
