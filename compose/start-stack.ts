@@ -1,6 +1,7 @@
 /** The steps of `up`: what there is, what may be, two files written, and Compose to make it so. */
 import { mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { ContainerInfo, VolumeInspectInfo } from 'dockerode'
 import { HyperError } from '../server/error.ts'
 import { boundTcpPort, ignoreGone, stackContainers } from './containers.ts'
@@ -115,19 +116,43 @@ async function start(
     variables: envFileVariables(config),
     include: config.include,
   }
-  const args = ['up', '--detach', '--no-build', '--remove-orphans', '--quiet-pull']
-  try {
-    await dockerCompose(project, args, signal)
-  } catch (error) {
-    const output = (error as HyperError).meta?.output
-    if (signal?.aborted || typeof output !== 'string' || !IS_STALE.test(output)) throw error
-    await dockerCompose(project, [...args, '--force-recreate'], signal)
+  for (const [attempt, more] of ATTEMPTS.entries()) {
+    try {
+      await dockerCompose(project, [...UP, ...more], signal)
+      return
+    } catch (error) {
+      const output = (error as HyperError).meta?.output
+      const isStale = typeof output === 'string' && IS_STALE.test(output)
+      if (signal?.aborted || !isStale || attempt === ATTEMPTS.length - 1) throw error
+      await removeUnusedNetworks(engine, config.name)
+      await sleep(STALE_MS * (0.5 + Math.random()), undefined, { signal })
+    }
   }
 }
 
+const UP = ['up', '--detach', '--no-build', '--remove-orphans', '--quiet-pull'] as const
+
+/** Another `up` may be at work on the same containers; when it is not, those that are there cannot be had again. */
+const ATTEMPTS = [[], [], ['--force-recreate']] as const
+const STALE_MS = 500
+
 /** Containers that name a network or a neighbour that is gone, and names that another `up` has taken at the same moment. */
 const IS_STALE =
-  /network \S+ not found|no such (?:container|network)|is marked for removal|already in use by container/i
+  /network \S+ not found|is ambiguous|no such (?:container|network)|is marked for removal|already in use by container/i
+
+/** Two `up`s at the same moment make two of one name, which Docker allows and then does not know apart. */
+async function removeUnusedNetworks({ docker }: Engine, project: string): Promise<void> {
+  const networks = await docker.listNetworks({ filters: { label: [`${COMPOSE_LABEL.project}=${project}`] } })
+  if (networks.length < 2) return
+  await Promise.all(
+    networks.map(({ Id }) =>
+      docker
+        .getNetwork(Id)
+        .remove()
+        .catch(() => {}),
+    ),
+  )
+}
 
 /** What it is now, or was before the last `down`. */
 function lastTcpPort(containers: readonly ContainerInfo[], stateDirectory: string): number | undefined {
