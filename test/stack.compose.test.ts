@@ -14,6 +14,7 @@ import { findStacks } from '../compose/find-stacks.ts'
 import { createStack } from '../compose/open-stack.ts'
 import type { LogLine, PullProgress, Stack, StackConfig } from '../compose/stack.ts'
 import type { HyperError } from '../server/error.ts'
+import { startRegistry } from './helpers/registry.ts'
 import { testProject } from './helpers/stack-config.ts'
 import { TEST_IMAGES } from './parts/images.ts'
 
@@ -357,6 +358,62 @@ function allOn(engine: Engine): void {
     assert.deepEqual(seen, ['present'])
   })
 
+  test('an image is pulled with its bytes told, after passing faults, and from then on by its digest', async () => {
+    await using registry = await startRegistry({ architecture: engine.architecture, env: ['REDIS_VERSION=9.9.9'] })
+    registry.failures = 1
+    const name = `${registry.image}:some-tag`
+    await using running = sandbox({ images: { override: { redis: [name], gateway: [TEST_IMAGES.redis] } } })
+    const steps: PullProgress[] = []
+    const onProgress = (step: PullProgress) => {
+      if (step.part === 'redis') steps.push(step)
+    }
+    const pinned = `${name}@${registry.digest}`
+    try {
+      await running.stack.pull({ onProgress })
+      assert.equal(registry.failures, 0)
+      assert.equal(steps[0]?.state, 'pulling')
+      assert.deepEqual(steps.at(-1), { part: 'redis', image: name, state: 'done' })
+      const { current, total } = steps.at(-2) ?? {}
+      assert.ok(total !== undefined && total > 3_000_000 && current === total)
+      const lock = JSON.parse(readFileSync(join(running.config.stateDirectory, 'images.lock.json'), 'utf8'))
+      assert.deepEqual(lock.images.redis, { reference: pinned, format: 'redis', version: '9.9.9', override: [name] })
+
+      await removeImage(name)
+      steps.length = 0
+      await running.stack.pull({ onProgress })
+      assert.deepEqual([steps[0]?.image, steps.at(-1)?.state], [pinned, 'done'])
+    } finally {
+      await removeImage(pinned)
+    }
+  })
+
+  test('a registry that asks for a login gets what docker login has kept', async () => {
+    await using registry = await startRegistry({ architecture: engine.architecture })
+    registry.login = 'someone:secret'
+    await using running = sandbox({ images: { override: { redis: [registry.image], gateway: [TEST_IMAGES.redis] } } })
+    const refused = { code: 'ENGINE_UNAVAILABLE', message: /no basic auth credentials|unauthorized/ }
+    await assert.rejects(running.stack.pull({ onProgress() {} }), refused)
+    const directory = running.config.projectDirectory
+    const address = registry.image.split('/')[0] ?? ''
+    const auths = { [address]: { auth: Buffer.from(registry.login).toString('base64') } }
+    writeFileSync(join(directory, 'config.json'), JSON.stringify({ auths }))
+    const withLogin = { ...engine, env: { ...engine.env, DOCKER_CONFIG: directory } }
+    await createStack(running.config, withLogin).pull({ onProgress() {} })
+    await removeImage(`${registry.image}:latest`)
+  })
+
+  test('an image for another processor is refused by that reason', async () => {
+    const other = engine.architecture === 'arm64' ? 'amd64' : 'arm64'
+    await using registry = await startRegistry({ architecture: other })
+    await using running = sandbox({ images: { override: { redis: [registry.image], gateway: [TEST_IMAGES.redis] } } })
+    await assert.rejects(running.stack.up({}), (error: HyperError) => {
+      assert.equal(error.code, 'ENGINE_UNAVAILABLE')
+      return error.message.includes(`is built for ${other}, this engine runs ${engine.architecture}`)
+    })
+    assert.deepEqual(await running.everything(), [])
+    await removeImage(`${registry.image}:latest`)
+  })
+
   test('data of another version is left alone', async () => {
     await using running = sandbox({ services: { data: {} } })
     await running.stack.up({})
@@ -378,7 +435,7 @@ function allOn(engine: Engine): void {
       assert.deepEqual(await running.everything(), [`${running.config.name}_mongo`])
       await running.stack.up({})
     } finally {
-      await docker.getImage(newer).remove({ force: true })
+      await removeImage(newer)
     }
   })
 
@@ -419,6 +476,10 @@ function allOn(engine: Engine): void {
     await extended.down({ volumes: true, timeoutMs: DOWN_MS })
     assert.deepEqual(await running.everything(), [])
   })
+
+  async function removeImage(name: string): Promise<void> {
+    await docker.getImage(name).remove({ force: true })
+  }
 
   async function build(tag: string, dockerfile: string): Promise<void> {
     const child = promisify(execFile)('docker', ['build', '--quiet', '--tag', tag, '-'])
