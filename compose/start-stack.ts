@@ -37,7 +37,7 @@ export async function startStack(
     networkLabels(engine, name),
   ])
   const kept = keptByPart(volumes)
-  checkKeptData(config, kept, images, readImageLock(stateDirectory).data)
+  checkKeptData(config, kept, images, readImageLock(stateDirectory).data[name] ?? {})
   const keptLabels = {
     volumes: Object.fromEntries(Object.entries(kept).map(([part, { labels }]) => [part, labels])),
     network,
@@ -63,7 +63,7 @@ export async function startStack(
     if (containers.length === 0) await takeDown(docker, name, { volumes: false, timeoutMs: UNDO_MS }).catch(() => {})
     throw error
   }
-  recordData(stateDirectory, images)
+  recordData(config, images)
   const bound = boundTcpPort(await stackContainers(docker, name), GATEWAY_TCP_PORT)
   return {
     tcpPort: bound ?? tcpPort,
@@ -166,11 +166,11 @@ function lastTcpPort(containers: readonly ContainerInfo[], stateDirectory: strin
 }
 
 /** From now on these images are what wrote the data. */
-function recordData(stateDirectory: string, images: Partial<Record<Part, StackImage>>): void {
+function recordData({ name, stateDirectory }: StackConfig, images: Partial<Record<Part, StackImage>>): void {
   const lock = readImageLock(stateDirectory)
   const before = JSON.stringify(lock)
   for (const [part, { format, version }] of Object.entries(images) as [Part, StackImage][]) {
-    if (part !== 'gateway') lock.data[part] = { format, version }
+    if (part !== 'gateway') lock.data[name] = { ...lock.data[name], [part]: { format, version } }
   }
   if (JSON.stringify(lock) !== before) writeImageLock(stateDirectory, lock)
 }
