@@ -52,5 +52,6 @@ export const registry = {
     cache: async (options) => (await import('./cache/redis.ts')).createRedisCache(options),
     storage: async (options) => (await import('./storage/s3.ts')).createS3Storage(options),
     search: async (options) => (await import('./search/meilisearch.ts')).createMeilisearchSearch(options),
-  } as Partial<Factories<RemoteOptions>>,
-} satisfies { embedded: Factories<AdapterOptions>; remote: Partial<Factories<RemoteOptions>> }
+    queue: async (options) => (await import('./queue/bullmq.ts')).createBullmqQueue(options),
+  },
+} satisfies { embedded: Factories<AdapterOptions>; remote: Factories<RemoteOptions> }

@@ -24,16 +24,16 @@ export async function bringUp(context: Context, { nano = false }: BringUpOptions
   if (!isLoopback(host) && !isOn(context.env.HYPER_SANDBOX_CONTAINER))
     output.warn(`listening on ${host}: whoever reaches this machine can read and change everything`)
 
-  let { engine, mayFallBack } = await chooseEngine(context, resolved)
+  const { engine, mayFallBack } = await chooseEngine(context, resolved)
   try {
-    await engine.prepare(context, resolved, { always: false })
+    return await engine.up(context, resolved, { timeoutMs, nano })
   } catch (error) {
     if (!mayFallBack || !(error instanceof HyperError) || error.meta?.reason !== 'images') throw error
     output.warn(`the engine compose cannot be had, so this is the embedded one: ${error.message}`)
     output.note('To try again: hyper-sandbox down; then hyper-sandbox up --engine compose')
-    engine = await engineNamed('embedded', context.env)
+    const embedded = await engineNamed('embedded', context.env)
+    return await embedded.up(context, resolved, { timeoutMs, nano })
   }
-  return await engine.up(context, resolved, { timeoutMs, nano })
 }
 
 function isLoopback(host: string): boolean {

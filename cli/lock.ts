@@ -50,8 +50,20 @@ export function isLocked(file: string): boolean {
 }
 
 function unusable(file: string, cause: unknown): HyperError {
+  if (isDamaged(cause)) {
+    return new HyperError('CONFIG_INVALID', `the lock file ${file} is damaged`, {
+      hint: `Nothing is kept in it: remove it (rm '${file}') and try again.`,
+      cause,
+    })
+  }
   return new HyperError('INTERNAL', `the lock file ${file} cannot be used`, {
     hint: 'Check that the project is on a writable local disk.',
     cause,
   })
+}
+
+/** SQLite's codes for a file that is none of its own, or was. */
+function isDamaged(error: unknown): boolean {
+  const { errcode } = error as { errcode?: number }
+  return errcode === 11 || errcode === 26
 }

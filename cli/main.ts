@@ -19,6 +19,8 @@ const VERBS: Readonly<Record<string, () => Promise<Command>>> = {
   wait: async () => (await import('./commands/wait.ts')).wait,
   purge: async () => (await import('./commands/purge.ts')).purge,
   import: async () => (await import('./commands/import.ts')).importVerb,
+  pull: async () => (await import('./commands/pull.ts')).pull,
+  export: async () => (await import('./commands/export.ts')).exportVerb,
   env: async () => (await import('./commands/env.ts')).env,
   open: async () => (await import('./commands/open.ts')).open,
   config: async () => (await import('./commands/config.ts')).config,

@@ -11,6 +11,7 @@ import type { Resolved } from './config.ts'
 import { isOn } from './flags.ts'
 import { acquireLock } from './lock.ts'
 import { registerSandbox } from './registry.ts'
+import { serverHosts } from './server-host.ts'
 import type { StopReason } from './signals.ts'
 import {
   type EmbeddedRun,
@@ -153,6 +154,7 @@ function describeRun(config: SandboxConfig, ephemeral: boolean, args: string[]):
     tcpPort: config.listen.tcpPort,
     authKey: config.credentials?.key,
     services: Object.keys(config.services) as EmbeddedRun['services'],
+    ...serverHosts(config.services),
     domain: config.domain,
     engine: 'embedded',
     dataDirectory: config.dataDirectory,

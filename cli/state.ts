@@ -3,7 +3,7 @@
  * it; `lock.json` is what the next start goes by; `secrets.json` is for its owner's eyes.
  */
 import { randomBytes } from 'node:crypto'
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import * as z from 'zod'
 import type { Credentials } from '../server/credentials.ts'
@@ -68,6 +68,8 @@ const remembered = z.looseObject({
   engine: z.enum(ENGINES).optional(),
   /** Name of the Docker project whose volumes may hold data of this one. */
   stack: z.string().optional(),
+  /** Of the `compose.yaml` that we wrote last, SHA-256. */
+  composeDigest: z.string().optional(),
   tcpPort: z.int().min(1).max(65535).optional(),
   httpsTcpPort: z.int().min(1).max(65535).optional(),
   /** Version that wrote the data last. */
@@ -129,8 +131,14 @@ export function removeRun(stateDirectory: string): void {
   rmSync(stateFiles(stateDirectory).state, { force: true })
 }
 
+/** @throws CONFIG_INVALID for a file that is not as we wrote it: which engine has the data must not be guessed */
 export function readRemembered(stateDirectory: string): Remembered {
-  return read(stateFiles(stateDirectory).remembered, remembered) ?? {}
+  const file = stateFiles(stateDirectory).remembered
+  const known = read(file, remembered)
+  if (known || !existsSync(file)) return known ?? {}
+  throw new HyperError('CONFIG_INVALID', `${file} cannot be read; it remembers which engine has the data`, {
+    hint: `Restore it, or remove it (rm '${file}') and say which with: hyper-sandbox up --engine embedded, or --engine compose`,
+  })
 }
 
 /** Beside what is remembered already. */
@@ -145,9 +153,9 @@ const secret = z.base64url().min(1)
 const parts = z.object({ mongo: secret, redis: secret, minio: secret, meilisearch: secret })
 const secrets = z.object({
   /** Admits admin calls. */
-  token: secret,
+  token: z.string().regex(/^[!-~]+$/, 'must be ASCII without spaces'),
   /** What URLs are signed with, base64url. */
-  signingKey: secret,
+  signingKey: z.base64url('must be base64url').min(1),
   /** Whose tokens hyper's API asks for in this run, or the last. */
   credentials: z.object({ key: z.string(), secret: z.string() }).optional(),
   /** What the servers of the compose engine ask for. */
@@ -205,17 +213,18 @@ function writeSecrets<S extends Secrets>(stateDirectory: string, kept: S): S {
 /** What one container is told and another knows: no command line is a place for it. @throws CONFIG_INVALID */
 export function givenSecrets(env: NodeJS.ProcessEnv): GivenSecrets {
   return {
-    ...givenSecret('token', env.HYPER_SANDBOX_TOKEN),
-    ...givenSecret('signingKey', env.HYPER_SANDBOX_SIGNING_KEY),
+    ...givenSecret('token', env, 'HYPER_SANDBOX_TOKEN'),
+    ...givenSecret('signingKey', env, 'HYPER_SANDBOX_SIGNING_KEY'),
   }
 }
 
-function givenSecret(name: keyof GivenSecrets, text: string | undefined): GivenSecrets {
+function givenSecret(name: keyof GivenSecrets, env: NodeJS.ProcessEnv, variable: string): GivenSecrets {
+  const text = env[variable]
   if (text === undefined || text === '') return {}
-  if (secret.safeParse(text).success) return { [name]: text }
-  const variable = name === 'token' ? 'HYPER_SANDBOX_TOKEN' : 'HYPER_SANDBOX_SIGNING_KEY'
-  throw new HyperError('CONFIG_INVALID', `${variable} is not written in base64url`, {
-    hint: `Change or unset ${variable}: letters, digits, - and _ are fine.`,
+  const parsed = secrets.shape[name].safeParse(text)
+  if (parsed.success) return { [name]: text }
+  throw new HyperError('CONFIG_INVALID', `${variable} ${parsed.error.issues[0]?.message}`, {
+    hint: `Change or unset ${variable}.`,
   })
 }
 

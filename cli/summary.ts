@@ -41,6 +41,11 @@ export function summaryOf(output: Output, run: Run, effects: Effects & { cwd: st
     ['connect', `HYPER=${maskedConnectionString(run)}`],
     ...(run.https ? [['https', run.https.url]] : []),
     ...(run.https?.authorityFile ? [['trust', `NODE_EXTRA_CA_CERTS=${run.https.authorityFile}`]] : []),
+    ...Object.entries(run.servers ?? {}).map(([service, host]) => ['server', `${service} is kept on ${host}`]),
+    ...(run.engine === 'compose' ? Object.entries(run.exposed) : []).map(([part, address]) => [part, address]),
+    ...(run.engine === 'compose' && Object.keys(run.exposed).length > 0
+      ? [['keys', 'the passwords of these are in .hyper-sandbox/.env']]
+      : []),
     ['stored', run.ephemeral ? 'in a temporary directory, gone at the end' : storedAt(run, cwd)],
     ...(run.authKey === undefined ? [] : [['secret', 'asked for by the API; hyper-sandbox env prints it']]),
     ...(hasExample ? [['try', example(run, create)]] : []),

@@ -49,7 +49,7 @@ export async function dockerCompose(
     await child
   } catch (error) {
     if (signal?.aborted) throw new HyperError('INTERRUPTED', 'interrupted', { cause: error })
-    throw explained(error as ExecaError<{ all: true }>, include)
+    throw explainFailure((error as ExecaError<{ all: true }>).all ?? '', include, error)
   } finally {
     signal?.removeEventListener('abort', end)
   }
@@ -60,8 +60,8 @@ const IN_USE =
   /port is already allocated|address already in use|ports are not available|forbidden by its access permissions/i
 const PORT = /(?:\[?[\da-f.:]+\]?|localhost):(\d+)(?::| |$|\/)/
 
-function explained(error: ExecaError<{ all: true }>, include: readonly string[]): HyperError {
-  const output = (error.all ?? '').trim()
+/** @param output what Compose wrote; `include` the user's own files, one of which may be to blame */
+export function explainFailure(output: string, include: readonly string[], cause?: unknown): HyperError {
   const lines = output.split('\n').filter((line) => line.trim() !== '')
   const reason = lines.findLast((line) => /error|failed|conflict|denied|no such|not /i.test(line)) ?? lines.at(-1) ?? ''
   const meta = { output: lines.slice(-20).join('\n') }
@@ -69,7 +69,7 @@ function explained(error: ExecaError<{ all: true }>, include: readonly string[])
     const tcpPort = Number(PORT.exec(lines.find((line) => IN_USE.test(line)) ?? '')?.[1])
     return new HyperError('ADDRESS_IN_USE', `TCP port ${tcpPort} is in use`, {
       hint: 'Take a free port with --port 0, or another with --port <n>.',
-      cause: error,
+      cause,
       meta: { ...meta, tcpPort },
     })
   }
@@ -79,20 +79,20 @@ function explained(error: ExecaError<{ all: true }>, include: readonly string[])
       hint: isConflict(output)
         ? 'An included file can add services, volumes and networks, not change those of the sandbox: choose other names.'
         : 'Correct that file; try it with: docker compose -f <file> config',
-      cause: error,
+      cause,
       meta,
     })
   }
   if (/no space left on device/i.test(output)) {
     return new HyperError('BACKEND_UNAVAILABLE', `Docker has no disk space left: ${reason}`, {
       hint: 'Free some: docker system df tells what takes it, docker system prune removes what nothing uses.',
-      cause: error,
+      cause,
       meta,
     })
   }
   return new HyperError('BACKEND_UNAVAILABLE', `Docker Compose failed: ${reason}`, {
     hint: 'See what it does by hand: docker compose -f .hyper-sandbox/compose.yaml up',
-    cause: error,
+    cause,
     meta,
   })
 }

@@ -70,10 +70,18 @@ export async function findEngine(env: NodeJS.ProcessEnv): Promise<Engine> {
   throw noEngine(refusals, env)
 }
 
+function socketPath(host: string): string | undefined {
+  return /^(?:unix|npipe):\/\/(.*)$/.exec(host)?.[1]
+}
+
 /** The published port would be on another machine. */
 function refuseRemote({ host, source }: Endpoint): void {
-  const { protocol, hostname } = new URL(host.replace(/^(unix|npipe):\/\/.*/, '$1://'))
-  if (protocol === 'unix:' || protocol === 'npipe:') return
+  if (socketPath(host) !== undefined) return
+  if (!URL.canParse(host)) {
+    const hint = 'It should be such as unix:///var/run/docker.sock.'
+    throw unavailable('context', `${source} is no address of an engine: '${host}'`, { hint })
+  }
+  const { protocol, hostname } = new URL(host)
   if (protocol === 'tcp:' && /^(localhost|127\.[\d.]+|\[::1\])$/.test(hostname)) return
   throw unavailable(
     'remote',
@@ -86,7 +94,7 @@ function refuseRemote({ host, source }: Endpoint): void {
 
 function connect({ host, certificates }: Endpoint): Docker {
   // Named each, so that nothing of them is taken from the environment; without a version, which engines refuse by turns.
-  const path = /^(?:unix|npipe):\/\/(.*)$/.exec(host)?.[1]
+  const path = socketPath(host)
   if (path !== undefined) return new Docker({ socketPath: path, host: undefined, protocol: 'http' })
   const { hostname, port } = new URL(host)
   if (certificates === undefined) return new Docker({ host: hostname, port: port || 2375, protocol: 'http' })
@@ -170,7 +178,7 @@ function unavailable(reason: EngineReason, message: string, options: { hint: str
 }
 
 function exists(host: string): boolean {
-  const path = /^(?:unix|npipe):\/\/(.*)$/.exec(host)?.[1]
+  const path = socketPath(host)
   return path === undefined || existsSync(path)
 }
 

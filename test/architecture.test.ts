@@ -59,6 +59,14 @@ test('the server imports no adapter, no engine and no command line', () => {
   expectImports(inFolder('server'), (target) => !/^(adapters|cli|compose|test|bench)\//.test(target))
 })
 
+test('the compose engine imports the words of errors and services, Node, and what it reads, writes and drives Docker with', () => {
+  const LIBRARIES = ['dockerode', 'execa', 'yaml', 'zod']
+  expectImports(inFolder('compose'), (target) => {
+    if (inFolder('compose')(target) || isNode(target)) return true
+    return target === 'server/error.ts' || target === 'server/services.ts' || LIBRARIES.includes(target)
+  })
+})
+
 test('nothing that ships imports tests or benchmarks', () => {
   expectImports(
     () => true,

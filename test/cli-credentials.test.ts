@@ -110,8 +110,16 @@ test("the sandbox's own secrets may come from the environment, in place of what 
   assert.deepEqual([await admits('known-to-others'), await admits(own.token)], [200, 401])
   await project.down()
 
-  for (const name of ['HYPER_SANDBOX_TOKEN', 'HYPER_SANDBOX_SIGNING_KEY']) {
-    const { code, error } = await project.json(['up', '--detach', '--port', '0'], { env: { [name]: 'not/base64url' } })
-    assert.deepEqual([code, error?.message], [8, `${name} is not written in base64url`])
+  const refusal = async (variables: NodeJS.ProcessEnv) => {
+    const { code, error } = await project.json(['up', '--detach', '--port', '0'], { env: variables })
+    return [code, error?.message]
   }
+  assert.deepEqual(await refusal({ HYPER_SANDBOX_TOKEN: 'two words' }), [
+    8,
+    'HYPER_SANDBOX_TOKEN must be ASCII without spaces',
+  ])
+  assert.deepEqual(await refusal({ HYPER_SANDBOX_SIGNING_KEY: 'not/base64url' }), [
+    8,
+    'HYPER_SANDBOX_SIGNING_KEY must be base64url',
+  ])
 })

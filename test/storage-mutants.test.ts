@@ -456,6 +456,11 @@ const mutants: BrokenAdapter[] = [
     }),
   },
   {
+    name: 'only the first page of names is listed',
+    rule: 'list',
+    breaks: (real) => ({ listNames: async (args) => ({ items: (await real.listNames(args)).items }) }),
+  },
+  {
     name: 'only the first page is listed',
     rule: 'list',
     breaks: (real) => ({ listObjects: async (args) => ({ items: (await real.listObjects(args)).items }) }),
@@ -496,7 +501,9 @@ function casesOn(mutant?: BrokenAdapter): Case[] {
       const directory = mkdtempSync(join(root, 'case-'))
       const open = () => {
         const real = createSqliteStorage({ directory })
-        return guard(storagePort, { ...real, ...mutant?.breaks(real) })
+        const broken = { ...real, ...mutant?.breaks(real) }
+        const { listNames } = { listNames: namesFrom(broken), ...mutant?.breaks(real) }
+        return guard(storagePort, { ...broken, listNames })
       }
       return { storage: open(), reopen: async () => open() }
     },
@@ -509,6 +516,11 @@ proveSuite(mutants, casesOn)
 async function* asChunks(bytes: AsyncIterable<Uint8Array> | Uint8Array): AsyncIterable<Uint8Array> {
   if (bytes instanceof Uint8Array) yield bytes
   else yield* bytes
+}
+
+/** Names as they are listed with the rest, so that what is broken there is here too. */
+function namesFrom({ listObjects }: Pick<StoragePort, 'listObjects'>): StoragePort['listNames'] {
+  return async (args) => ({ items: (await collect(await listObjects(args))).map((info) => decode(info).object) })
 }
 
 /** The same adapter with other names for its buckets. */

@@ -122,7 +122,8 @@ export function jobsIn({ db }: SqliteFile, table: string): Jobs {
   }
 }
 
-function itemOf({ id, enqueued_at, error, job }: Row, queue: string, status: JobStatus): JsonText {
+/** @param row its `job` and `error` as JSON text */
+export function itemOf({ id, enqueued_at, error, job }: Row, queue: string, status: JobStatus): JsonText {
   const head = `{"id":${id},"job":${job},"status":"${status}","queue":"${queue}"`
   const reason = error === null || status === 'READY' ? '' : `,"error":${error}`
   return new JsonText(`${head},"timestmp":"${new Date(enqueued_at).toISOString()}"${reason}}`)

@@ -5,6 +5,7 @@ import type { Page } from '../../server/ports/common.ts'
 import type { QueueJob, QueuePort } from '../../server/ports/queue.ts'
 import { atomically, openSqlite, type SqliteFile } from '../shared/sqlite.ts'
 import { createSender, type Sender, targetOf } from './delivery.ts'
+import { idOf, noJob } from './job-id.ts'
 import { type Jobs, jobsIn, layoutOf } from './jobs.ts'
 import { createWorkers, type Workers } from './workers.ts'
 
@@ -267,14 +268,4 @@ export function createSqliteQueue({
 
 function tableOf(id: number): string {
   return `jobs_${id}`
-}
-
-/** Ids arrive as the text of a path segment. @throws JOB_NOT_FOUND for what is no id */
-function idOf(text: string): number {
-  if (!/^[1-9][0-9]{0,14}$/.test(text)) throw noJob()
-  return Number(text)
-}
-
-function noJob(): HyperError {
-  return new HyperError('JOB_NOT_FOUND', 'job not found')
 }

@@ -136,14 +136,9 @@ export function createWorkers(
       jobs.fail(id, made, now(), reason)
       return
     }
-    const dueAt = now() + backoff(made)
+    const dueAt = now() + backoff(backoffMs, made)
     jobs.tryAgain(id, made, dueAt)
     nextDue = Math.min(nextDue, dueAt)
-  }
-
-  function backoff(made: number): number {
-    const jitter = 1 + JITTER * (2 * Math.random() - 1)
-    return Math.round(Math.min(backoffMs * BACKOFF_FACTOR ** (made - 1), LONGEST_BACKOFF_MS) * jitter)
   }
 
   function abortAll(): void {
@@ -186,4 +181,10 @@ export function createWorkers(
       await ended
     },
   }
+}
+
+/** How long to wait, in milliseconds, when so many attempts were made. */
+export function backoff(firstMs: number, made: number): number {
+  const jitter = 1 + JITTER * (2 * Math.random() - 1)
+  return Math.round(Math.min(firstMs * BACKOFF_FACTOR ** (made - 1), LONGEST_BACKOFF_MS) * jitter)
 }

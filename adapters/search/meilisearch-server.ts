@@ -79,11 +79,8 @@ export class MeilisearchServer {
 
   #asHyperError(error: unknown): unknown {
     if (error instanceof HyperError) return error
-    if (error instanceof MeilisearchApiError) {
-      const { status } = error.response
-      const isBusy = status >= 500 || status === 408 || status === 429
-      return this.#trouble(error.cause?.code ?? (isBusy ? 'unavailable' : ''), error)
-    }
+    // Something on the way, or another kind of server, knows none of Meilisearch's codes.
+    if (error instanceof MeilisearchApiError) return this.#trouble(error.cause?.code ?? 'unavailable', error)
     if (error instanceof MeilisearchRequestError && error.cause instanceof MeilisearchRequestTimeOutError) {
       return new HyperError('QUERY_TIMEOUT', `${this.#name} took longer than ${ANSWER_MS / 1_000} s`, { cause: error })
     }

@@ -130,7 +130,8 @@ export class Writes {
     let again: Write[] = []
     if (steps.length > 0) {
       await server.perform(...steps)
-      const [lost] = await Promise.all([this.#lost(batch, added), this.#mustBeNeeded()])
+      await this.#mustBeNeeded()
+      const lost = await this.#lost(batch, added)
       again = batch.filter((write) => write.hashes.some((hash) => lost.has(hash)))
       const withdrawn = [...lost].flatMap((hash) => added.get(hash) ?? [])
       if (withdrawn.length > 0) await server.perform((client) => client.index(index).deleteDocuments(withdrawn))

@@ -24,6 +24,7 @@ export function createLiveness({ server, ping }: LivenessOptions): Liveness {
   const waiting = new Map<(error: HyperError) => void, number>()
   let timer: NodeJS.Timeout | undefined
   let isAsking = false
+  let heard = 0
 
   async function look(): Promise<void> {
     const [oldest = Number.POSITIVE_INFINITY] = waiting.values()
@@ -32,7 +33,8 @@ export function createLiveness({ server, ping }: LivenessOptions): Liveness {
     const asked = performance.now()
     const answered = await answersInTime(ping)
     isAsking = false
-    if (answered) return
+    // A server under load may have answered others instead, and be slow to a newcomer.
+    if (answered || heard > asked + PING_MS / 2) return
     const error = unavailable(server)
     for (const [fail, since] of waiting) if (since <= asked) fail(error)
   }
@@ -43,7 +45,10 @@ export function createLiveness({ server, ping }: LivenessOptions): Liveness {
         waiting.set(reject, performance.now())
         timer ??= setInterval(look, PATIENCE_MS / 2).unref()
         operation()
-          .then(resolve, reject)
+          .then((value) => {
+            heard = performance.now()
+            resolve(value)
+          }, reject)
           .finally(() => {
             waiting.delete(reject)
             if (waiting.size > 0) return

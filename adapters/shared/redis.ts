@@ -149,13 +149,18 @@ const TROUBLE: Record<string, string> = {
 // Redis 6 tells the errors of a script's commands in a sentence of its own.
 const TROUBLE_WORDS = new RegExp(`^(?:ERR Error running script .*?-)?(${Object.keys(TROUBLE).join('|')})\\b`)
 
-/** @throws whatever is no fault of the server's, as it is */
+/** What ioredis says when there is no connection, or no longer. */
+const GONE =
+  /^(?:Connection is closed|Stream isn't writeable|Socket timeout|Reached the max retries|Command aborted due to connection)/
+
+/** What to tell of an error: one of the server's trouble, or of its absence; any other is none of the server's and stays as it is. */
 export function asRedisError(server: string, error: unknown): unknown {
   if (error instanceof HyperError || !(error instanceof Error)) return error
-  const { previousErrors: [reason = error] = [] } = error as { previousErrors?: Error[] }
+  const { previousErrors: [reason = error] = [], syscall } = error as { previousErrors?: Error[]; syscall?: string }
   // ioredis adds what was sent: keys, values, passwords.
   const cause = new Error(reason.message)
   const [, word = ''] = TROUBLE_WORDS.exec(reason.message) ?? []
   if (word !== '') return new HyperError('BACKEND_UNAVAILABLE', `${server} ${TROUBLE[word]}`, { cause })
-  return reason.name === 'ReplyError' ? cause : unavailable(server, cause)
+  if (syscall !== undefined || GONE.test(reason.message)) return unavailable(server, cause)
+  return reason.name === 'ReplyError' ? cause : error
 }

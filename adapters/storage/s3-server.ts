@@ -21,14 +21,15 @@ import type { ByteRange } from '../../server/ports/storage.ts'
 import { createLiveness } from '../shared/liveness.ts'
 import type { S3Address } from './s3-address.ts'
 import { asS3Error, codeOf, isConflict, isMissing } from './s3-error.ts'
+import { AtMost } from './s3-turns.ts'
 
 const CHECK_MS = 1_200
 /** Nobody waits so long for a ping; it ends the request. */
 const PING_MS = 2_000
 /** From the beginning of a request to that of its answer, of a server that answers pings meanwhile. */
 const REQUEST_MS = 300_000
-/** More at once make a server slower. */
-const MOST_SOCKETS = 64
+/** More requests at once make neither side faster. */
+const MOST_AT_ONCE = 32
 /** What S3 lists or removes at once. */
 const BATCH = 1_000
 
@@ -51,18 +52,18 @@ export interface Part {
   ETag: string | undefined
 }
 
+type Request<T> = (abortSignal: AbortSignal) => Promise<T>
+
 export class S3Server {
   readonly #address: S3Address
   readonly #client: S3Client
-  /** Its requests take as long as those who read what they bring, so no other may have to wait for one of them. */
-  readonly #reader: S3Client
   readonly #liveness
+  readonly #line = new AtMost(MOST_AT_ONCE)
   readonly #at: (key: string) => { Bucket: string; Key: string }
 
   constructor(address: S3Address) {
     this.#address = address
-    this.#client = connect(address, MOST_SOCKETS)
-    this.#reader = connect(address, Number.POSITIVE_INFINITY)
+    this.#client = connect(address)
     this.#at = (Key) => ({ Bucket: address.s3Bucket, Key })
     this.#liveness = createLiveness({
       server: address.server,
@@ -72,7 +73,6 @@ export class S3Server {
 
   close(): void {
     this.#client.destroy()
-    this.#reader.destroy()
   }
 
   /** @throws BACKEND_UNAVAILABLE unless the server answers now and lets us in */
@@ -94,9 +94,9 @@ export class S3Server {
 
   /** Those bytes of an object, to be read to their end or destroyed; undefined for none. */
   async open(key: string, { start, end }: ByteRange): Promise<{ stream: Readable; length: number } | undefined> {
-    const got = await this.#unless(isMissing, (abortSignal) =>
-      this.#reader.send(new GetObjectCommand({ ...this.#at(key), Range: `bytes=${start}-${end}` }), { abortSignal }),
-    )
+    const got = await this.#sendAtOnce((abortSignal) =>
+      this.#client.send(new GetObjectCommand({ ...this.#at(key), Range: `bytes=${start}-${end}` }), { abortSignal }),
+    ).catch(orUndefined(isMissing))
     return got && { stream: this.#reading(bodyOf(got)), length: got.ContentLength ?? -1 }
   }
 
@@ -107,15 +107,19 @@ export class S3Server {
 
   /** The same, but only where `tag` is what the key holds, or nothing is when that is undefined. Answers whether it was so. */
   async replace(key: string, body: Uint8Array, tag: string | undefined): Promise<boolean> {
-    const condition = tag === undefined ? { IfNoneMatch: '*' } : { IfMatch: tag }
-    return (await this.#unless(isConflict, () => this.#put(key, body, condition).then(() => true))) ?? false
+    try {
+      await this.#put(key, body, tag === undefined ? { IfNoneMatch: '*' } : { IfMatch: tag })
+      return true
+    } catch (error) {
+      if (isConflict((error as HyperError).cause)) return false
+      throw error
+    }
   }
 
-  /** One that is not there is fine. */
+  /** One that is not there is fine. It may take as long as somebody reads what is removed. */
   async remove(key: string): Promise<void> {
-    await this.#unless(isMissing, (abortSignal) =>
-      this.#client.send(new DeleteObjectCommand(this.#at(key)), { abortSignal }),
-    )
+    const command = new DeleteObjectCommand(this.#at(key))
+    await this.#sendAtOnce((abortSignal) => this.#client.send(command, { abortSignal })).catch(orUndefined(isMissing))
   }
 
   /** At most those of one `list`. */
@@ -126,7 +130,9 @@ export class S3Server {
       Delete: { Objects: keys.map((Key) => ({ Key })), Quiet: true },
       ChecksumAlgorithm: 'MD5', // the one that every S3 understands
     })
-    const { Errors: [failed] = [] } = await this.#send((abortSignal) => this.#client.send(command, { abortSignal }))
+    const { Errors: [failed] = [] } = await this.#sendAtOnce((abortSignal) =>
+      this.#client.send(command, { abortSignal }),
+    )
     if (failed) throw asS3Error(Object.assign(new Error(), { name: failed.Code, $metadata: {} }), this.#address.server)
   }
 
@@ -209,18 +215,17 @@ export class S3Server {
   }
 
   /** Undefined where S3 fails as `expected`. */
-  async #unless<T>(
-    expected: (error: unknown) => boolean,
-    request: (abortSignal: AbortSignal) => Promise<T>,
-  ): Promise<T | undefined> {
-    return this.#send(request).catch((error: HyperError) => {
-      if (expected(error.cause)) return undefined
-      throw error
-    })
+  async #unless<T>(expected: (error: unknown) => boolean, request: Request<T>): Promise<T | undefined> {
+    return this.#send(request).catch(orUndefined(expected))
   }
 
   /** @throws BACKEND_UNAVAILABLE with S3's error as its cause */
-  async #send<T>(request: (abortSignal: AbortSignal) => Promise<T>): Promise<T> {
+  async #send<T>(request: Request<T>): Promise<T> {
+    return this.#sendAtOnce((abortSignal) => this.#line.take(() => request(abortSignal)))
+  }
+
+  /** Not in line with others, who would wait for it: it may take as long as a client of ours reads an object. */
+  async #sendAtOnce<T>(request: Request<T>): Promise<T> {
     const abandon = new AbortController()
     try {
       return await this.#liveness.watch(() => request(abandon.signal))
@@ -233,7 +238,7 @@ export class S3Server {
   /** A stream that fails when the server dies or falls silent half-way. */
   #reading(body: Readable): Readable {
     const chunks = body.iterator({ destroyOnReturn: false })
-    const next = () => this.#send(() => chunks.next() as Promise<IteratorResult<Uint8Array>>)
+    const next = () => this.#sendAtOnce(() => chunks.next() as Promise<IteratorResult<Uint8Array>>)
     const stream = Readable.from(
       (async function* () {
         for (let { done, value } = await next(); !done; { done, value } = await next()) yield value
@@ -244,12 +249,12 @@ export class S3Server {
   }
 }
 
-function connect({ origin, isAmazon, region, credentials }: S3Address, maxSockets: number): S3Client {
+function connect({ origin, isAmazon, region, credentials }: S3Address): S3Client {
   return new S3Client({
     endpoint: origin,
     // Elsewhere the names of S3 buckets are seldom host names.
     forcePathStyle: !isAmazon,
-    region: region ?? defaultRegion,
+    region: region ?? once(defaultRegion),
     ...(credentials ? { credentials } : {}),
     // Else newer versions of the SDK send checksums that older servers do not know.
     requestChecksumCalculation: 'WHEN_REQUIRED',
@@ -258,15 +263,30 @@ function connect({ origin, isAmazon, region, credentials }: S3Address, maxSocket
     requestHandler: {
       requestTimeout: REQUEST_MS,
       throwOnRequestTimeout: true,
-      httpAgent: { keepAlive: true, maxSockets },
-      httpsAgent: { keepAlive: true, maxSockets },
+      httpAgent: { keepAlive: true, maxSockets: Number.POSITIVE_INFINITY },
+      httpsAgent: { keepAlive: true, maxSockets: Number.POSITIVE_INFINITY },
     },
   })
+}
+
+/** The SDK would ask before each request. */
+function once<T>(find: () => Promise<T>): () => Promise<T> {
+  let found: Promise<T> | undefined
+  return () => {
+    found ??= find()
+    return found
+  }
 }
 
 async function defaultRegion(): Promise<string> {
   const { config } = new S3Client({})
   return config.region().catch(() => 'us-east-1')
+}
+
+function orUndefined(expected: (error: unknown) => boolean): (error: HyperError) => undefined {
+  return (error) => {
+    if (!expected(error.cause)) throw error
+  }
 }
 
 function bodyOf({ Body }: GetObjectCommandOutput): Readable & { transformToByteArray(): Promise<Uint8Array> } {

@@ -61,7 +61,11 @@ export class S3Writes {
       const record = { object, mediaType, ...received, modified: 0, id, isInline: inline !== undefined }
       return await this.#turns.take(`${bucket}/${object}`, () => this.#publish(bucket, record, inline, apart, onlyIf))
     } catch (error) {
-      if (apart) await this.#drop(apart)
+      if (apart) {
+        const dropping = this.#drop(apart)
+        // Where the server is gone it would only take as long again.
+        if (!(error instanceof HyperError && error.code === 'BACKEND_UNAVAILABLE')) await dropping
+      }
       throw error
     }
   }

@@ -119,6 +119,9 @@ export function createS3Storage(options: S3StorageOptions): StoragePort {
         const keys = items.map(({ key }) => key)
         return (await recordsAt(store, keys)).map(infoOf)
       }),
+
+    listNames: ({ bucket, prefix = '', startAfter = '' }) =>
+      pages<string>(bucket, { prefix, startAfter }, async (items) => items.map(({ name }) => name)),
   } satisfies StoragePort
 }
 

@@ -69,6 +69,14 @@ export function createSqliteStorage({ directory }: SqliteStorageOptions): Storag
     throw objectNotFound()
   }
 
+  function pageAfter<T>(bucket: string, prefix: string, last: string, told: (info: ObjectInfo) => T): Page<T> {
+    const { buckets, table } = opened()
+    const rows = table.page(buckets.numberOf(bucket), prefix, last, PAGE_OBJECTS)
+    const end = rows.length === PAGE_OBJECTS ? rows.at(-1)?.object : undefined
+    const items = rows.map((row) => told(infoOf(row))) as Page<T>['items']
+    return { items, next: end === undefined ? undefined : async () => pageAfter(bucket, prefix, end, told) }
+  }
+
   return {
     async open() {
       const sqlite = openSqlite(join(directory, 'storage.db'), LAYOUT_VERSION, LAYOUT, { exclusive: true })
@@ -159,13 +167,11 @@ export function createSqliteStorage({ directory }: SqliteStorageOptions): Storag
     },
 
     async listObjects({ bucket, prefix = '', startAfter = '' }) {
-      const pageAfter = (last: string): Page<ObjectInfo> => {
-        const { buckets, table } = opened()
-        const rows = table.page(buckets.numberOf(bucket), prefix, last, PAGE_OBJECTS)
-        const end = rows.length === PAGE_OBJECTS ? rows.at(-1)?.object : undefined
-        return { items: rows.map(infoOf), next: end === undefined ? undefined : async () => pageAfter(end) }
-      }
-      return pageAfter(startAfter)
+      return pageAfter(bucket, prefix, startAfter, (info) => info)
+    },
+
+    async listNames({ bucket, prefix = '', startAfter = '' }) {
+      return pageAfter(bucket, prefix, startAfter, ({ object }) => object)
     },
   } satisfies StoragePort
 }

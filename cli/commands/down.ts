@@ -19,7 +19,7 @@ export const down: Command = {
   async run({ flags, output, env, cwd }: Context) {
     const { findProject } = await import('../project.ts')
     const { durationOf } = await import('../duration.ts')
-    const { engineOf } = await import('../engines/engine.ts')
+    const { takeDown } = await import('../take-down.ts')
     const { removeEverything } = await import('../stop.ts')
     const { shortPath } = await import('../summary.ts')
     const project = findProject(cwd, flags.text('config'))
@@ -29,9 +29,8 @@ export const down: Command = {
       const { confirm } = await import('../confirm.ts')
       await confirm(output, `Remove all data of the sandbox in ${directory}?`)
     }
-    const engine = await engineOf(project, env)
     const volumes = flags.has('volumes')
-    const stopped = await output.progress('stopping', engine.down(project, { volumes, timeoutMs }))
+    const stopped = await output.progress('stopping', takeDown(project, { volumes, timeoutMs }, env))
     const removed = volumes && removeEverything(stateDirectory, env)
     const text = stopped?.text ?? `nothing was running in ${directory}`
     output.report(

@@ -49,13 +49,14 @@ function lastEngine(stateDirectory: string): EngineName | undefined {
   return engine ?? (existsSync(stateFiles(stateDirectory).data) ? 'embedded' : undefined)
 }
 
-/** Without a socket anywhere, nothing of Docker is loaded. */
+/** Whether there is a place to ask; nothing of Docker's is loaded for that. @throws ENGINE_UNAVAILABLE for a context that is none */
+export function mayHaveDocker(env: NodeJS.ProcessEnv): boolean {
+  return endpoints(env).some(({ host, isExplicit }) => isExplicit || existsSync(host.replace(/^\w+:\/\//, '')))
+}
+
 async function whatThereIs(output: Context['output'], env: NodeJS.ProcessEnv): Promise<EngineName> {
   try {
-    const mayBeThere = endpoints(env).some(
-      ({ host, isExplicit }) => isExplicit || existsSync(host.replace(/^\w+:\/\//, '')),
-    )
-    if (!mayBeThere) return 'embedded'
+    if (!mayHaveDocker(env)) return 'embedded'
     const { findEngine } = await import('../../compose/engine.ts')
     await findEngine(env)
     return 'compose'

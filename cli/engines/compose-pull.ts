@@ -1,26 +1,27 @@
 import { HyperError } from '../../server/error.ts'
-import type { Context } from '../command.ts'
 import type { Resolved } from '../config.ts'
-import { listenForStop } from '../signals.ts'
+import type { Output } from '../output.ts'
 import { makeStateDirectory } from '../state.ts'
 import { PullDisplay } from './pull-display.ts'
 import { stackConfigOf } from './stack-config.ts'
 import type { Stacks } from './stacks.ts'
 
-/** Has every image on this machine; resolves with how many had to be brought. @throws ENGINE_UNAVAILABLE naming those that cannot be had; INTERRUPTED */
+/**
+ * Has every image on this machine; resolves with how many had to be brought.
+ * @throws ENGINE_UNAVAILABLE with `meta.reason` 'images' naming those that cannot be had; INTERRUPTED
+ */
 export async function pullImages(
   stacks: Stacks,
-  { output, exit }: Context,
+  output: Output,
   resolved: Resolved,
-  { always }: { always: boolean },
+  { always, stopRequested }: { always: boolean; stopRequested: Promise<unknown> },
 ): Promise<number> {
   makeStateDirectory(resolved.config.stateDirectory)
-  using stop = listenForStop(exit)
   const { config } = await stackConfigOf(resolved)
   const stack = await stacks.open(config)
   const display = new PullDisplay(output)
   const aborting = new AbortController()
-  void stop.requested.then(() => aborting.abort())
+  void stopRequested.then(() => aborting.abort())
   try {
     const pulling = stack.pull({ onProgress: (progress) => display.show(progress), always, signal: aborting.signal })
     await output.progress(() => display.text(), pulling)

@@ -91,6 +91,7 @@ async function restartAll(
     anew: true,
     env,
     stopRequested: stop.requested,
+    onWarning: (text) => output.warn(text),
     onWaiting() {},
   })
   const { run, emptied } = await output.progress('restarting', starting)

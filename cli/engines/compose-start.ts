@@ -14,6 +14,7 @@ import type { StopReason } from '../signals.ts'
 import { type ComposeRun, makeStateDirectory, readRun, remember, removeRun, writeRun } from '../state.ts'
 import { VERSION } from '../version.ts'
 import { lockWithin } from './compose-lock.ts'
+import { composeFileDigest, keepEdited } from './edited-file.ts'
 import { lookUpConfig, stackConfigOf } from './stack-config.ts'
 import type { Stacks } from './stacks.ts'
 
@@ -31,6 +32,7 @@ export interface StartOptions {
   anew: boolean
   env: NodeJS.ProcessEnv
   stopRequested: Promise<StopReason>
+  onWarning(text: string): void
   /** Told what is waited for. */
   onWaiting(services: readonly ServiceName[]): void
 }
@@ -64,6 +66,13 @@ export async function startStack(stacks: Stacks, resolved: Resolved, options: St
   const wasRunning =
     before?.phase === 'ready' && partsBefore.some(({ part, state }) => part === 'gateway' && state === 'running')
 
+  const edited = keepEdited(stateDirectory)
+  if (edited !== undefined) {
+    options.onWarning(
+      `compose.yaml was edited by hand and is written anew; your version is kept as ${edited}. What shall last: include: in hyper-sandbox.yaml`,
+    )
+  }
+
   try {
     const starting = describe(resolved, config, options)
     if (!existed) writeRun(stateDirectory, starting)
@@ -72,6 +81,7 @@ export async function startStack(stacks: Stacks, resolved: Resolved, options: St
     const https =
       httpsTcpPort === undefined ? undefined : secureAddress(config.listen.host, httpsTcpPort, authorityFile)
     const addressed: ComposeRun = { ...starting, url, tcpPort, https }
+    remember(stateDirectory, { composeDigest: composeFileDigest(stateDirectory) })
     await deadline.rule(answers(stack, addressed, deadline.signal, options))
 
     const partsAfter = await stack.parts({ usage: false })

@@ -11,6 +11,7 @@ import { readRun, removeRun } from '../state.ts'
 import { describeRun, summaryOf } from '../summary.ts'
 import { lockWithin } from './compose-lock.ts'
 import { logFormat } from './compose-logs.ts'
+import { pullImages } from './compose-pull.ts'
 import { type StartedStack, startStack } from './compose-start.ts'
 import type { UpOptions } from './engine.ts'
 import type { Stacks } from './stacks.ts'
@@ -30,6 +31,7 @@ export async function upOnCompose(
   const begun = performance.now()
   using stop = listenForStop(exit)
   const { resolved, chosen } = withServicesOf(readRun(asked.config.stateDirectory), asked, flags, nano)
+  await pullImages(stacks, output, resolved, { always: false, stopRequested: stop.requested })
   let waitedFor: readonly ServiceName[] = []
   const starting = startStack(stacks, resolved, {
     timeoutMs,
@@ -38,6 +40,7 @@ export async function upOnCompose(
     anew: false,
     env,
     stopRequested: stop.requested,
+    onWarning: (text) => output.warn(text),
     onWaiting: (services) => {
       waitedFor = services
     },

@@ -4,10 +4,11 @@ import { HyperError } from '../../server/error.ts'
 import { isLocked } from '../lock.ts'
 import type { Project } from '../project.ts'
 import { notRunning } from '../running.ts'
+import { listenForStop } from '../signals.ts'
 import { type ComposeRun, type Run, readRun, removeRun, stateFiles } from '../state.ts'
 import { withLock } from './compose-lock.ts'
 import type { Engine, PartStatus } from './engine.ts'
-import { lookUpConfig } from './stack-config.ts'
+import { isEphemeral, lookUpConfig } from './stack-config.ts'
 import { Stacks } from './stacks.ts'
 
 let made: Engine | undefined
@@ -39,9 +40,10 @@ function create(stacks: Stacks): Engine {
       return gateway?.state === 'running' ? { state: 'running', run } : idle
     },
 
-    async prepare(context, resolved, options) {
+    async pull(context, resolved, options) {
       const { pullImages } = await import('./compose-pull.ts')
-      return await pullImages(stacks, context, resolved, options)
+      using stop = listenForStop(context.exit)
+      return await pullImages(stacks, context.output, resolved, { ...options, stopRequested: stop.requested })
     },
 
     async up(context, resolved, options) {
@@ -53,9 +55,14 @@ function create(stacks: Stacks): Engine {
       const { stateDirectory } = project
       return await withLock(stateDirectory, timeoutMs, async () => {
         const run = composeRun(project)
-        const stack = await lookUp(project, run)
-        const removed = await stack.down({ volumes: volumes || (run?.ephemeral ?? false), timeoutMs })
-        removeRun(stateDirectory)
+        const removed = { containers: 0, volumes: 0 }
+        for (const name of await namesOf(stacks, project, run)) {
+          const stack = await stacks.open({ ...lookUpConfig(project, run), name })
+          const gone = await stack.down({ volumes: volumes || isEphemeral(name), timeoutMs })
+          removed.containers += gone.containers
+          removed.volumes += gone.volumes
+        }
+        if (readRun(stateDirectory)?.engine === 'compose') removeRun(stateDirectory)
         if (removed.containers === 0 && removed.volumes === 0) return undefined
         return { text: removedText(removed), facts: removed }
       })
@@ -87,6 +94,12 @@ function create(stacks: Stacks): Engine {
       })
     },
   }
+}
+
+/** Under which names something of this project may be: its present one, and what else was ever made from its directory. */
+async function namesOf(stacks: Stacks, project: Project, run: ComposeRun | undefined): Promise<string[]> {
+  const made = await stacks.madeIn(project.directory)
+  return [...new Set([lookUpConfig(project, run).name, ...made.map(({ name }) => name)])]
 }
 
 function composeRun({ stateDirectory }: Project): ComposeRun | undefined {

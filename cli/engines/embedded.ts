@@ -16,7 +16,7 @@ export const embedded: Engine = {
     return inspectProcess(stateDirectory)
   },
 
-  async prepare() {
+  async pull() {
     return 0
   },
 

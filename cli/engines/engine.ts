@@ -58,8 +58,8 @@ export interface Engine {
   readonly name: EngineName
   /** What runs of the project. @throws ENGINE_UNAVAILABLE where that cannot be known */
   inspect(project: Project): Promise<Running>
-  /** Has all on this machine that a start takes; resolves with how many things had to be brought. @throws ENGINE_UNAVAILABLE, with nothing done */
-  prepare(context: Context, resolved: Resolved, options: { always: boolean }): Promise<number>
+  /** Brings what a start takes onto this machine; resolves with how many things. @throws ENGINE_UNAVAILABLE with `meta.reason` 'images' */
+  pull(context: Context, resolved: Resolved, options: { always: boolean }): Promise<number>
   /** Starts it, or reports what runs already; resolves with the exit code, in the foreground when it has ended. */
   up(context: Context, resolved: Resolved, options: UpOptions): Promise<number>
   /** Nothing when nothing ran. With `volumes` also removes what it keeps outside the state directory. */

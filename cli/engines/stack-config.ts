@@ -24,21 +24,55 @@ export function stackNameOf({ config, ephemeral }: Pick<Resolved, 'config' | 'ep
   return ephemeral ? `${config.name}${EPHEMERAL}` : config.name
 }
 
+export function isEphemeral(stackName: string): boolean {
+  return stackName.endsWith(EPHEMERAL)
+}
+
 /** @throws CONFIG_INVALID for what containers cannot have */
 export async function stackConfigOf(resolved: Resolved): Promise<{
   config: StackConfig
   /** PEM file of the authority that clients have to trust, where it is ours. */
   authorityFile: string | undefined
 }> {
-  const { config, stack } = resolved
-  const { stateDirectory, listen, credentials, services } = config
-  refuseAdapters(services)
+  const { stateDirectory, credentials, services } = resolved.config
   const { authorityFile, variables: certificate } = await certificateOf(resolved)
-  const secrets = keepPartSecrets(stateDirectory, credentials, () => passwordsInEnvFile(stateDirectory))
-  const described: StackConfig = {
+  const { parts, token, signingKey } = keepPartSecrets(stateDirectory, credentials, () =>
+    passwordsInEnvFile(stateDirectory),
+  )
+  const gateway = {
+    HYPER_SANDBOX_TOKEN: token,
+    HYPER_SANDBOX_SIGNING_KEY: signingKey,
+    ...(credentials ? { HYPER_SANDBOX_AUTH_KEY: credentials.key, HYPER_SANDBOX_AUTH_SECRET: credentials.secret } : {}),
+    ...keysOf(services),
+    ...certificate,
+  }
+  return { config: { ...withoutSecrets(resolved), secrets: { ...parts, gateway } }, authorityFile }
+}
+
+/** The same for others' eyes: every name of a secret is there, no secret is. */
+export function exportedConfigOf(resolved: Resolved): StackConfig {
+  const { config } = resolved
+  const { credentials, services, listen } = config
+  const names = [
+    ...['HYPER_SANDBOX_TOKEN', 'HYPER_SANDBOX_SIGNING_KEY'],
+    ...(credentials ? ['HYPER_SANDBOX_AUTH_KEY', 'HYPER_SANDBOX_AUTH_SECRET'] : []),
+    ...Object.keys(keysOf(services)),
+    ...(listen.tls ? ['HYPER_SANDBOX_TLS_CERTIFICATE', 'HYPER_SANDBOX_TLS_KEY'] : []),
+  ]
+  const gateway = Object.fromEntries(names.map((name) => [name, '']))
+  return { ...withoutSecrets(resolved), secrets: { ...NO_SECRETS, gateway } }
+}
+
+const NO_SECRETS = { mongo: '', redis: '', minio: '', meilisearch: '', gateway: {} }
+
+function withoutSecrets(resolved: Resolved): Omit<StackConfig, 'secrets'> {
+  const { config, stack } = resolved
+  const { listen, services } = config
+  refuseAdapters(services)
+  return {
     name: stackNameOf(resolved),
     projectDirectory: config.projectDirectory,
-    stateDirectory,
+    stateDirectory: config.stateDirectory,
     services: Object.fromEntries(Object.entries(services).map(([kind, { url }]) => [kind, { url }])),
     listen: { host: listen.host, tcpPort: listen.tcpPort, httpsTcpPort: listen.tls?.tcpPort },
     gatewayEnvironment: {
@@ -47,24 +81,11 @@ export async function stackConfigOf(resolved: Resolved): Promise<{
       ...(config.logRequests ? { HYPER_SANDBOX_LOG_REQUESTS: '1' } : {}),
       ...queueSettings(services),
     },
-    secrets: {
-      ...secrets.parts,
-      gateway: {
-        HYPER_SANDBOX_TOKEN: secrets.token,
-        HYPER_SANDBOX_SIGNING_KEY: secrets.signingKey,
-        ...(credentials
-          ? { HYPER_SANDBOX_AUTH_KEY: credentials.key, HYPER_SANDBOX_AUTH_SECRET: credentials.secret }
-          : {}),
-        ...keysOf(services),
-        ...certificate,
-      },
-    },
     images: stack.images,
     expose: stack.expose,
     include: stack.include,
     version: VERSION,
   }
-  return { config: described, authorityFile }
 }
 
 /** Enough to find what there is of a stack by its labels; nothing can be started with it. */
@@ -77,7 +98,7 @@ export function lookUpConfig(project: Project, run: ComposeRun | undefined): Sta
     services: Object.fromEntries(names.map((name) => [name, { url: run?.servers?.[name] }])),
     listen: { host: run?.host ?? '127.0.0.1', tcpPort: run?.tcpPort ?? 0, httpsTcpPort: run?.https?.tcpPort },
     gatewayEnvironment: {},
-    secrets: { mongo: '', redis: '', minio: '', meilisearch: '', gateway: {} },
+    secrets: NO_SECRETS,
     images: { override: {} },
     expose: Object.keys(run?.exposed ?? {}).length > 0,
     include: [],

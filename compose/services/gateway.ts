@@ -16,7 +16,8 @@ export const gatewayImages = (version: string): readonly string[] => [
   `hyper63/hyper-sandbox:${version}`,
 ]
 
-export const GATEWAY_LIMITS = { mem_limit: '1g', stop_grace_period: '5s' }
+/** Its image asks often, for those who wait on the image alone; here nobody does. */
+export const GATEWAY_LIMITS = { healthcheck: { interval: '30s' }, mem_limit: '1g', stop_grace_period: '5s' }
 
 /** Everything but the addresses of the parts. */
 export function gatewayEnvironment({ services, gatewayEnvironment }: StackConfig): Record<string, string> {

@@ -67,6 +67,12 @@ export interface StoragePort extends PortLifecycle {
     prefix?: string | undefined
     startAfter?: string | undefined
   }): Promise<Page<ObjectInfo>>
+  /** The same, but their keys alone: a server may have to be asked for the rest one by one. */
+  listNames(args: {
+    bucket: string
+    prefix?: string | undefined
+    startAfter?: string | undefined
+  }): Promise<Page<string>>
 }
 
 /** S3's limit, so that no engine takes what the other could not. */
@@ -106,6 +112,8 @@ const object = z
   .preprocess((key) => (typeof key === 'string' ? key.replace(/^\/+/, '') : key), checked(objectProblem))
   .meta({ type: 'string' })
 
+const listing = z.object({ bucket, prefix: z.string().optional(), startAfter: z.string().optional() })
+
 const none = z.void()
 const count = z.object({ count: z.number() })
 const info = z.object({
@@ -135,8 +143,6 @@ export const storagePort = {
   putObject: { args: z.object({ bucket, object, mediaType: z.string().optional(), body, onlyIf }), result: info },
   getObject: { args: z.object({ bucket, object }), result: storedBytes },
   removeObject: { args: z.object({ bucket, object }), result: none },
-  listObjects: {
-    args: z.object({ bucket, prefix: z.string().optional(), startAfter: z.string().optional() }),
-    result: pageOf<ObjectInfo>(),
-  },
+  listObjects: { args: listing, result: pageOf<ObjectInfo>() },
+  listNames: { args: listing, result: pageOf<string>() },
 } satisfies PortSchemas<StoragePort>

@@ -19,7 +19,7 @@ export type Storage = Parameters<ServiceRoutes<'storage'>['banner']>[0]
 const MAX_LISTED = 1000
 
 const listing = z.object({
-  ...storagePort.listObjects.args.shape,
+  ...storagePort.listNames.args.shape,
   limit: numberLike.pipe(z.number().int().min(1).max(MAX_LISTED)).default(MAX_LISTED),
 })
 
@@ -218,13 +218,13 @@ async function list(storage: Storage, { domain: bucket, query }: Call): Promise<
   if (!parsed.success) throw invalidArguments(parsed.error, { bucket, ...query })
   const { limit } = parsed.data
   const objects: string[] = []
-  let page: Awaited<ReturnType<Storage['listObjects']>> | undefined = await storage.listObjects({
+  let page: Awaited<ReturnType<Storage['listNames']>> | undefined = await storage.listNames({
     bucket,
     prefix,
     startAfter,
   })
   while (page && objects.length <= limit) {
-    for (const item of page.items) objects.push((item as ObjectInfo).object)
+    objects.push(...(page.items as string[]))
     page = await page.next?.()
   }
   const next = objects.length > limit ? { next: objects[limit - 1] } : {}

@@ -5,7 +5,7 @@ import { type AddressInfo, createServer } from 'node:net'
 import { type Domain, inEmptyDomain } from './case.ts'
 import { answers } from './http.ts'
 import { create, type Job, jobs, neighbour, post } from './queue-jobs.ts'
-import { type Answering, replying, until, withTarget } from './target.ts'
+import { type Answering, replying, TARGET_HOST, until, withTarget } from './target.ts'
 
 async function done(domain: Domain): Promise<void> {
   await until('no job is left', async () => (await jobs(domain, 'READY')).length === 0)
@@ -179,12 +179,12 @@ export const queueDeliveryCases = [
         socket.on('error', () => {})
         socket.once('data', () => socket.end(greeting ?? ''))
       })
-      await new Promise<void>((resolve) => rude.listen(0, '127.0.0.1', resolve))
+      await new Promise<void>((resolve) => rude.listen(0, TARGET_HOST, resolve))
       const { port } = rude.address() as AddressInfo
       if (greeting === undefined) await new Promise((resolve) => rude.close(resolve))
       const queue = neighbour(domain, String(at))
       try {
-        await create(queue, `http://127.0.0.1:${port}/`)
+        await create(queue, `http://${TARGET_HOST}:${port}/`)
         await post(queue, {})
         await failures(queue, 1)
       } finally {

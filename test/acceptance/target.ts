@@ -1,4 +1,7 @@
-/** Where a queue's jobs go in these cases: an HTTP server inside the test process, which the sandbox reaches by 127.0.0.1. */
+/**
+ * Where a queue's jobs go in these cases: an HTTP server inside the test process. The sandbox reaches it by 127.0.0.1, or, when it
+ * runs in a container, by the address that HYPER_TEST_TARGET_HOST names.
+ */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http'
@@ -25,6 +28,8 @@ export interface Target {
   received(count: number): Promise<Delivery[]>
 }
 
+export const TARGET_HOST = process.env.HYPER_TEST_TARGET_HOST || '127.0.0.1'
+
 export type Answering = (reply: ServerResponse, delivery: Delivery, count: number) => void
 
 /** Answers every delivery with this status and text. */
@@ -50,14 +55,14 @@ export async function withTarget(answering: Answering, run: (target: Target) => 
     deliveries.push(delivery)
     answering(reply, delivery, deliveries.length)
   })
-  server.listen(0, '127.0.0.1')
+  server.listen(0, TARGET_HOST)
   await once(server, 'listening')
   const received = async (count: number) => {
     await until(`${count} deliveries`, () => deliveries.length >= count)
     return deliveries
   }
   try {
-    await run({ url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/jobs`, deliveries, received })
+    await run({ url: `http://${TARGET_HOST}:${(server.address() as AddressInfo).port}/jobs`, deliveries, received })
   } finally {
     server.closeAllConnections()
     server.close()

@@ -47,6 +47,8 @@ export function storageSuite({ test, create }: StorageSuiteOptions): void {
     test(name, async () => {
       const made = await create()
       const { storage } = made
+      const names = async (prefix?: string, startAfter?: string) =>
+        (await collect(await storage.listNames({ bucket: 'b', prefix, startAfter }))).map((name) => decode(name))
       const list: Fixture['list'] = async (prefix, startAfter) =>
         (await collect(await storage.listObjects({ bucket: 'b', prefix, startAfter }))).map((info) => decode(info))
       try {
@@ -58,7 +60,11 @@ export function storageSuite({ test, create }: StorageSuiteOptions): void {
           get: (object) => storage.getObject({ bucket: 'b', object }),
           bytes: async (object, range) => bytesOf(await storage.getObject({ bucket: 'b', object }), range),
           list,
-          keys: async (...args) => (await list(...args)).map(({ object }) => object),
+          keys: async (...args) => {
+            const keys = (await list(...args)).map(({ object }) => object)
+            assert.deepEqual(await names(...args), keys)
+            return keys
+          },
         })
       } finally {
         await storage.close()
@@ -153,7 +159,23 @@ export function storageSuite({ test, create }: StorageSuiteOptions): void {
       'a*?',
     ]
     const long = ['x'.repeat(1024), `${'d/'.repeat(511)}x`, '\u{ffff}', '\u{10ffff}', '\u{1}', '\n', 'constructor']
-    const all = [...paths, ...text, ...long]
+    const odd = [
+      '-',
+      'a/-/b',
+      'a/-',
+      '!',
+      'a!',
+      'a/!20',
+      'a/xl.meta',
+      'a/xl.meta/part.1',
+      'a///b',
+      '_',
+      '`',
+      '@',
+      'a+b',
+      'a&b',
+    ]
+    const all = [...paths, ...text, ...long, ...odd]
     for (const [n, key] of all.entries()) await put(key, `body ${n}`)
     for (const [n, key] of all.entries()) assert.equal(String(await bytes(key)), `body ${n}`, key)
     assert.deepEqual(await keys(), byBytes(all))
@@ -542,6 +564,21 @@ export function storageSuite({ test, create }: StorageSuiteOptions): void {
     }
   })
 
+  rule('list long: names that differ only behind 1000 bytes are in order, too', async ({ put, bytes, keys }) => {
+    for (const start of ['x'.repeat(1000), 'é'.repeat(500), `${'part/'.repeat(199)}12345`]) {
+      const all = ['b', 'a', 'a/b', 'a//b', 'é', 'B', ''].map((end) => start + end)
+      for (const key of all) await put(key, key)
+      for (const key of all) assert.equal(String(await bytes(key)), key)
+      assert.deepEqual(await keys(start), byBytes(all))
+      assert.deepEqual(await keys(`${start}a`), byBytes(all.filter((key) => key.startsWith(`${start}a`))))
+      assert.deepEqual(
+        await keys(start.slice(0, 900), `${start}a`),
+        byBytes(all).slice(byBytes(all).indexOf(`${start}a`) + 1),
+      )
+    }
+    assert.equal((await keys()).length, 21)
+  })
+
   rule('list: an empty bucket has an empty page', async ({ keys }) => {
     assert.deepEqual(await keys(), [])
     assert.deepEqual(await keys('a', 'b'), [])
@@ -643,6 +680,7 @@ function bucketCalls(storage: Guarded<StoragePort>, bucket: string): (() => Prom
     () => storage.getObject({ bucket, object }),
     () => storage.removeObject({ bucket, object }),
     () => storage.listObjects({ bucket }),
+    () => storage.listNames({ bucket }),
     () => storage.removeBucket({ bucket }),
   ]
 }

@@ -94,7 +94,7 @@ export const SERVERS: Record<ServerKind, Kind> = {
             ...['--env', 'production', '--no-analytics'],
           ],
           // By default it sets a twentieth of the machine's memory to zero for each task, which takes a second.
-          env: { MEILI_MASTER_KEY: password, MEILI_MAX_INDEXING_MEMORY: '1073741824' },
+          env: { MEILI_MASTER_KEY: password, MEILI_MAX_INDEXING_MEMORY: '512MiB' },
           url: `http://127.0.0.1:${tcpPort}`,
           key: password,
           isReady: async () => (await statusOf(`http://127.0.0.1:${tcpPort}/health`)) === 200,
