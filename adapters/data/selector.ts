@@ -7,7 +7,7 @@ import type { Condition, Test } from './condition.ts'
 import { parseIntersects, parseWithin } from './geo-operand.ts'
 import { parsePath } from './path.ts'
 import { parseRegex } from './regex.ts'
-import { TYPE_NAMES, type TypeName } from './type-names.ts'
+import { type TypeName, typeNamed } from './type-names.ts'
 import { isObject } from './values.ts'
 
 type Selector = Record<string, unknown>
@@ -172,16 +172,13 @@ const TYPE_NUMBERS: Record<number, TypeName> = {
   16: 'int',
 }
 
-/** Types that MongoDB knows and JSON cannot hold: valid to ask for, never found. */
-const ABSENT_TYPES = new Set<unknown>([
-  ...['binData', 'undefined', 'objectId', 'date', 'regex', 'dbPointer', 'javascript', 'symbol', 'javascriptWithScope'],
-  ...['timestamp', 'long', 'decimal', 'minKey', 'maxKey', 5, 6, 7, 9, 11, 12, 13, 14, 15, 17, 18, 19, -1, 127, 255],
-])
+/** Numbers of types that JSON cannot hold. */
+const ABSENT_NUMBERS = new Set<unknown>([5, 6, 7, 9, 11, 12, 13, 14, 15, 17, 18, 19, -1, 127, 255])
 
 function parseType(type: unknown): TypeName {
-  const name = typeof type === 'number' ? TYPE_NUMBERS[type] : TYPE_NAMES.find((known) => known === type)
+  const name = typeof type === 'number' ? TYPE_NUMBERS[type] : typeNamed(type)
   if (name !== undefined) return name
-  if (ABSENT_TYPES.has(type)) return 'absent'
+  if (ABSENT_NUMBERS.has(type)) return 'absent'
   throw invalid(`unknown type ${JSON.stringify(type)} in $type`)
 }
 

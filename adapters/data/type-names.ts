@@ -1,8 +1,17 @@
 /** MongoDB's names of types, for `$type` and `$jsonSchema`, and the values they name. */
 import { isObject } from './values.ts'
 
-export const TYPE_NAMES = ['double', 'string', 'object', 'array', 'bool', 'null', 'int', 'number', 'absent'] as const
-export type TypeName = (typeof TYPE_NAMES)[number]
+const TYPE_NAMES = ['double', 'string', 'object', 'array', 'bool', 'null', 'int', 'number'] as const
+/** Types that MongoDB knows and JSON cannot hold: valid to ask for, never found. */
+const ABSENT_NAMES = new Set<unknown>([
+  ...['binData', 'undefined', 'objectId', 'date', 'regex', 'dbPointer', 'javascript', 'symbol', 'javascriptWithScope'],
+  ...['timestamp', 'long', 'decimal', 'minKey', 'maxKey'],
+])
+export type TypeName = (typeof TYPE_NAMES)[number] | 'absent'
+
+export function typeNamed(name: unknown): TypeName | undefined {
+  return ABSENT_NAMES.has(name) ? 'absent' : TYPE_NAMES.find((known) => known === name)
+}
 
 // Integers of 32 bits are stored by MongoDB's driver as int, all other numbers as double.
 export function isOfType(value: unknown, type: TypeName): boolean {

@@ -198,6 +198,10 @@ export const MATCHES: Record<string, Match[]> = {
     [{ $jsonSchema: { required: ['deep'] } }, 'g'],
     [{ $jsonSchema: { required: ['n'], properties: { n: { bsonType: 'int', minimum: 0 } } } }, 'a'],
     [{ $or: [{ $jsonSchema: { properties: { b: { bsonType: 'bool' } }, required: ['b'] } }, { n: null }] }, 'a b f g'],
+    [{ $jsonSchema: { properties: { n: { maximum: 1, exclusiveMaximum: true } } } }, 'c d e f g'],
+    [{ $jsonSchema: { properties: { n: { maximum: 1, exclusiveMaximum: false } } } }, 'a c d e f g'],
+    [{ $jsonSchema: { dependencies: { n: ['list'] }, not: { properties: { list: { type: 'string' } } } } }, 'b c d f'],
+    [{ $jsonSchema: { required: ['list'], properties: { list: { items: [{}, { required: ['p'] }] } } } }, 'b d e f'],
   ],
 }
 

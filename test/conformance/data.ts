@@ -495,10 +495,31 @@ export function dataSuite({ test, create, leaveOut = () => false }: DataSuiteOpt
         { a: { $mod: [0, 1] } },
         { a: { $mod: [2] } },
       ],
-      ...[{ a: { $size: -1 } }, { a: { $size: 'x' } }, { a: { $type: 'boolean' } }, { a: { $all: 1 } }, { $nor: [1] }],
+      ...[
+        { a: { $size: -1 } },
+        { a: { $size: 'x' } },
+        { a: { $type: 'boolean' } },
+        { a: { $type: 'absent' } },
+        { a: { $all: 1 } },
+        { $nor: [1] },
+      ],
       ...[{ a: { $elemMatch: 1 } }, { a: { $gt: 1, $bar: 2 } }, { a: { $beginsWith: 'x' } }, { a: { $allMatch: {} } }],
       ...[{ a: { $keyMapMatch: {} } }, { a: { $near: [0, 0] } }, { $or: [{ a: 1 }, { b: { $nope: 1 } }] }],
       ...[{ a: { $not: { $nope: 1 } } }, { a: { $elemMatch: { b: { $nope: 1 } } } }],
+      ...[
+        { $ref: '#' },
+        { $schema: 'http://json-schema.org/draft-04/schema#' },
+        { properties: { a: { $ref: '#' } } },
+        { anyOf: [{ definitions: {} }] },
+        { items: [{ format: 'email' }] },
+        { properties: { a: { type: 'integer' } } },
+        { bsonType: 'nope' },
+        { nope: 1 },
+        { required: [] },
+        { enum: [] },
+        { exclusiveMaximum: true },
+        { maximum: 1, exclusiveMaximum: 1 },
+      ].map(($jsonSchema) => ({ $jsonSchema })),
     ]
     for (const docs of [[], SAMPLES]) {
       await on.add(...docs)
