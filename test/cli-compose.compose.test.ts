@@ -38,7 +38,7 @@ class ComposeProject extends TestProject {
     const { mongo, redis, minio } = TEST_IMAGES
     this.write(
       'hyper-sandbox.yaml',
-      `name: ${this.name}\nimages: { mongo: ${mongo}, redis: ${redis}, minio: ${minio}, gateway: ${gateway} }\n${more}`,
+      `name: ${this.name}\nimages: { mongo: ${mongo}, redis: ${redis}, minio: ${minio}, gateway: ${gateway}, meilisearch: 'registry.invalid/none:1' }\n${more}`,
     )
   }
 
@@ -196,7 +196,7 @@ function allOn(image: string): void {
     assert.match(taken.error?.message ?? '', new RegExp(`by process ${process.pid} `))
     assert.deepEqual(await project.everything(), [])
 
-    const missing = await project.json(['up', '-d', '--search'], { env: { DOCKER_CONFIG: project.root } })
+    const missing = await project.json(['up', '-d', '--search'])
     assert.equal(missing.code, 4, missing.error?.message)
     assert.deepEqual(await project.everything(), [])
 
