@@ -1,7 +1,14 @@
 import { stringify } from 'yaml'
+import { partsOf } from '../compose/generate.ts'
+import { readImageLock } from '../compose/image-lock.ts'
+import { imageCandidates } from '../compose/image-names.ts'
+import type { ServiceName } from '../server/services.ts'
 import type { Context } from './command.ts'
-import { resolveConfig } from './config.ts'
+import { type Resolved, resolveConfig } from './config.ts'
+import { plannedEngine } from './engines/choose.ts'
+import { exportedConfigOf } from './engines/stack-config.ts'
 import { projectFileSchema } from './project-file.ts'
+import { serverHosts } from './server-host.ts'
 import type { ServiceConfigs } from './service-config.ts'
 import { MASK } from './summary.ts'
 
@@ -13,13 +20,14 @@ export async function showConfig({ flags, output, env, cwd }: Context): Promise<
     return 0
   }
   const resolved = await resolveConfig({ flags, env, cwd })
+  const engine = await plannedEngine(resolved, env)
   const { name, projectDirectory, stateDirectory, domain, services, listen, credentials, logRequests } = resolved.config
   const shown = {
     name,
     projectDirectory,
     projectFile: resolved.project.file ?? null,
     stateDirectory,
-    engine: resolved.engine,
+    engine,
     domain,
     services: withoutSecrets(services),
     listen: {
@@ -31,6 +39,7 @@ export async function showConfig({ flags, output, env, cwd }: Context): Promise<
     },
     auth: credentials ? { key: credentials.key, secret: MASK } : null,
     log_requests: logRequests,
+    ...(engine === 'compose' ? stackSettings(resolved) : {}),
     ephemeral: resolved.ephemeral,
     create: resolved.create,
     uncreated: resolved.uncreated,
@@ -40,8 +49,26 @@ export async function showConfig({ flags, output, env, cwd }: Context): Promise<
   return 0
 }
 
-/** The queue's secret is nobody's business here. */
-function withoutSecrets({ queue, ...services }: ServiceConfigs): object {
-  if (!queue) return services
-  return { ...services, queue: queue.secret === undefined ? queue : { ...queue, secret: '(set)' } }
+/** Each part's image: the one that was chosen once, else those that would be tried in order. */
+function stackSettings(resolved: Resolved): object {
+  const { include, expose } = resolved.stack
+  const config = exportedConfigOf(resolved)
+  const { images: locked } = readImageLock(config.stateDirectory)
+  const images = partsOf(config).map((part) => [part, locked[part]?.reference ?? imageCandidates(part, config)])
+  return { stack: config.name, images: Object.fromEntries(images), include, expose }
 }
+
+/** Whose credentials a server asks for is nobody's business here, nor what jobs are signed with. */
+function withoutSecrets(services: ServiceConfigs): object {
+  const { servers = {} } = serverHosts(services)
+  const shown = Object.entries(services).map(([kind, config]) => {
+    const members = Object.entries(config).map(([name, value]) => {
+      if (name === 'url') return [name, servers[kind as ServiceName]]
+      return [name, SECRET_MEMBERS.includes(name) && value !== undefined ? '(set)' : value]
+    })
+    return [kind, Object.fromEntries(members)]
+  })
+  return Object.fromEntries(shown)
+}
+
+const SECRET_MEMBERS = ['key', 'secretKey', 'secret']

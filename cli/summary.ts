@@ -17,7 +17,8 @@ export interface Effects {
 
 /** What `--json` tells of a run. */
 export function describeRun(run: Run, effects?: Effects) {
-  const { phase, arguments: line, host, tcpPort, ...told } = run
+  const { phase, arguments: line, host, tcpPort, ...all } = run
+  const { chosen, ...told } = { chosen: undefined, ...all }
   const described = { ...told, connectionString: maskedConnectionString(run), address: { host, tcpPort } }
   if (!effects) return described
   const createWith = Object.fromEntries(effects.uncreated.map((kind) => [kind, creatingCall(run, kind)]))

@@ -19,7 +19,11 @@ const lockFile = z.object({
       mirror: z.string().optional(),
     }),
   ),
-  data: z.partialRecord(z.enum(PARTS.filter((part): part is Backend => part !== 'gateway')), dataFormat),
+  /** By stack: one project may have several, with data of their own. */
+  data: z.record(
+    z.string(),
+    z.partialRecord(z.enum(PARTS.filter((part): part is Backend => part !== 'gateway')), dataFormat),
+  ),
 })
 
 export type ImageLock = z.infer<typeof lockFile>

@@ -60,7 +60,7 @@ async function ensureImage(part: Part, lock: ImageLock, context: Context): Promi
       const chosen = await present(part, image, context, refusals)
       if (!chosen) continue
       onProgress({ part, image, state: 'present' })
-      return locked ?? chosen
+      return chosen
     }
   }
   for (const image of candidates.filter((image) => !refusals.some((refused) => refused.image === image))) {
@@ -79,7 +79,7 @@ async function ensureImage(part: Part, lock: ImageLock, context: Context): Promi
     const chosen = await present(part, image, context, refusals)
     if (!chosen) continue
     onProgress({ part, image, state: 'done' })
-    return locked ?? chosen
+    return chosen
   }
   return refusals
 }

@@ -1,6 +1,7 @@
 /** The steps of `up`: what there is, what may be, two files written, and Compose to make it so. */
 import { mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { ContainerInfo, VolumeInspectInfo } from 'dockerode'
 import { HyperError } from '../server/error.ts'
 import { boundTcpPort, ignoreGone, stackContainers } from './containers.ts'
@@ -36,7 +37,7 @@ export async function startStack(
     networkLabels(engine, name),
   ])
   const kept = keptByPart(volumes)
-  checkKeptData(config, kept, images, readImageLock(stateDirectory).data)
+  checkKeptData(config, kept, images, readImageLock(stateDirectory).data[name] ?? {})
   const keptLabels = {
     volumes: Object.fromEntries(Object.entries(kept).map(([part, { labels }]) => [part, labels])),
     network,
@@ -62,7 +63,7 @@ export async function startStack(
     if (containers.length === 0) await takeDown(docker, name, { volumes: false, timeoutMs: UNDO_MS }).catch(() => {})
     throw error
   }
-  recordData(stateDirectory, images)
+  recordData(config, images)
   const bound = boundTcpPort(await stackContainers(docker, name), GATEWAY_TCP_PORT)
   return {
     tcpPort: bound ?? tcpPort,
@@ -115,19 +116,43 @@ async function start(
     variables: envFileVariables(config),
     include: config.include,
   }
-  const args = ['up', '--detach', '--no-build', '--remove-orphans', '--quiet-pull']
-  try {
-    await dockerCompose(project, args, signal)
-  } catch (error) {
-    const output = (error as HyperError).meta?.output
-    if (signal?.aborted || typeof output !== 'string' || !IS_STALE.test(output)) throw error
-    await dockerCompose(project, [...args, '--force-recreate'], signal)
+  for (const [attempt, more] of ATTEMPTS.entries()) {
+    try {
+      await dockerCompose(project, [...UP, ...more], signal)
+      return
+    } catch (error) {
+      const output = (error as HyperError).meta?.output
+      const isStale = typeof output === 'string' && IS_STALE.test(output)
+      if (signal?.aborted || !isStale || attempt === ATTEMPTS.length - 1) throw error
+      await removeUnusedNetworks(engine, config.name)
+      await sleep(STALE_MS * (0.5 + Math.random()), undefined, { signal })
+    }
   }
 }
 
+const UP = ['up', '--detach', '--no-build', '--remove-orphans', '--quiet-pull'] as const
+
+/** Another `up` may be at work on the same containers; when it is not, those that are there cannot be had again. */
+const ATTEMPTS = [[], [], ['--force-recreate']] as const
+const STALE_MS = 500
+
 /** Containers that name a network or a neighbour that is gone, and names that another `up` has taken at the same moment. */
 const IS_STALE =
-  /network \S+ not found|no such (?:container|network)|is marked for removal|already in use by container/i
+  /network \S+ not found|is ambiguous|no such (?:container|network)|is marked for removal|already in use by container/i
+
+/** Two `up`s at the same moment make two of one name, which Docker allows and then does not know apart. */
+async function removeUnusedNetworks({ docker }: Engine, project: string): Promise<void> {
+  const networks = await docker.listNetworks({ filters: { label: [`${COMPOSE_LABEL.project}=${project}`] } })
+  if (networks.length < 2) return
+  await Promise.all(
+    networks.map(({ Id }) =>
+      docker
+        .getNetwork(Id)
+        .remove()
+        .catch(() => {}),
+    ),
+  )
+}
 
 /** What it is now, or was before the last `down`. */
 function lastTcpPort(containers: readonly ContainerInfo[], stateDirectory: string): number | undefined {
@@ -141,11 +166,11 @@ function lastTcpPort(containers: readonly ContainerInfo[], stateDirectory: strin
 }
 
 /** From now on these images are what wrote the data. */
-function recordData(stateDirectory: string, images: Partial<Record<Part, StackImage>>): void {
+function recordData({ name, stateDirectory }: StackConfig, images: Partial<Record<Part, StackImage>>): void {
   const lock = readImageLock(stateDirectory)
   const before = JSON.stringify(lock)
   for (const [part, { format, version }] of Object.entries(images) as [Part, StackImage][]) {
-    if (part !== 'gateway') lock.data[part] = { format, version }
+    if (part !== 'gateway') lock.data[name] = { ...lock.data[name], [part]: { format, version } }
   }
   if (JSON.stringify(lock) !== before) writeImageLock(stateDirectory, lock)
 }

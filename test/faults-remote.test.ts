@@ -69,8 +69,12 @@ const SERVICES: Service[] = [
     create: { json: MAPPINGS },
     async write(call, name, n) {
       const doc = { title: `version ${n}`, n }
-      const replaced = await call('PUT', `/search/test/${name}`, { json: doc })
-      return replaced.status === 404 ? await call('POST', '/search/test', { json: { key: name, doc } }) : replaced
+      const replace = () => call('PUT', `/search/test/${name}`, { json: doc })
+      const replaced = await replace()
+      if (replaced.status !== 404) return replaced
+      const added = await call('POST', '/search/test', { json: { key: name, doc } })
+      // An addition that was answered 503 may have been on its way between the two.
+      return added.status === 409 ? await replace() : added
     },
     remove: (call, name) => call('DELETE', `/search/test/${name}`),
     read: (call, name) => call('GET', `/search/test/${name}`),

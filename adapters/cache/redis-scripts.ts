@@ -107,8 +107,8 @@ const SCRIPTS = {
     local found, last = {}, ''
     for _, key in ipairs(redis.call('ZRANGEBYLEX', keys, from, to, 'LIMIT', 0, looks)) do
       last, looks = key, looks - 1
-      if (from == to or matches(key)) and live(key) then
-        local value = redis.call('HGET', values, key)
+      local value = (from == to or matches(key)) and live(key) and redis.call('HGET', values, key)
+      if value then
         table.insert(found, key)
         table.insert(found, value)
         entries, bytes = entries - 1, bytes - #value

@@ -22,8 +22,6 @@ export interface Deliveries {
   stop(): void
   /** Makes the workers those of the queues that there are. */
   refresh(): void
-  /** These jobs have gone: what is being sent of them is cut off. */
-  end(generation: string): void
   close(graceMs: number): Promise<void>
 }
 
@@ -65,7 +63,7 @@ export function createDeliveries(
       socketTimeout: SILENCE_MS,
       disableClientInfo: true,
     }).on('error', () => {})
-    const subscriber = client.duplicate({ socketTimeout: undefined as never }).on('error', () => {})
+    const subscriber = client.duplicate().on('error', () => {})
     subscriber.on('message', (_, message) => hear(message))
     subscriber.on('ready', () => {
       refresh()
@@ -86,6 +84,12 @@ export function createDeliveries(
     if (what === 'queues') refresh()
     if (what === 'work') workers.get(generation)?.ring()
     if (what === 'cut') workers.get(generation)?.cut(id)
+  }
+
+  function lookAround(): void {
+    // Who only listens does not notice that nobody speaks any more.
+    link?.subscriber.ping().catch(() => {})
+    refresh()
   }
 
   function refresh(): void {
@@ -134,7 +138,7 @@ export function createDeliveries(
     start() {
       isStarted = true
       link ??= connect()
-      timer ??= setInterval(refresh, REFRESH_MS).unref()
+      timer ??= setInterval(lookAround, REFRESH_MS).unref()
       for (const worker of workers.values()) worker.start()
       refresh()
     },
@@ -143,7 +147,6 @@ export function createDeliveries(
       for (const worker of workers.values()) worker.stop()
     },
     refresh,
-    end,
     async close(graceMs) {
       isClosed = true
       clearInterval(timer)

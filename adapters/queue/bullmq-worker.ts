@@ -145,14 +145,17 @@ interface Bell {
 }
 
 function createBell(): Bell {
+  const waiting = new Set<() => void>()
   let isRung = false
   let isHeld = false
   let isClosed = false
-  let wake: (() => void) | undefined
 
   function ring(): void {
     isRung = true
-    if (!isHeld || isClosed) wake?.()
+    if (isHeld && !isClosed) return
+    if (waiting.size > 0) isRung = false
+    for (const wake of waiting) wake()
+    waiting.clear()
   }
 
   return {
@@ -162,17 +165,19 @@ function createBell(): Bell {
     },
     release() {
       isHeld = false
-      ring()
+      if (isRung) ring()
     },
     async wait(ms) {
-      if (!isClosed && (!isRung || isHeld)) {
-        const { promise, resolve } = Promise.withResolvers<void>()
-        wake = resolve
-        const timer = setTimeout(ring, ms)
-        await promise
-        clearTimeout(timer)
+      if (isClosed) return
+      if (isRung && !isHeld) {
+        isRung = false
+        return
       }
-      isRung = false
+      const { promise, resolve } = Promise.withResolvers<void>()
+      waiting.add(resolve)
+      const timer = setTimeout(ring, ms)
+      await promise
+      clearTimeout(timer)
     },
     close() {
       isClosed = true

@@ -97,9 +97,7 @@ export function createBullmqQueue({
 
   function tell(message: string): void {
     // A worker that misses it looks by itself.
-    void opened()
-      .server.client.publish(news, message)
-      .catch(() => {})
+    void open?.server.client.publish(news, message).catch(() => {})
   }
 
   async function clear(): Promise<void> {
@@ -133,8 +131,7 @@ export function createBullmqQueue({
     },
 
     async check() {
-      const { server } = opened()
-      await server.check()
+      await opened().server.check()
     },
 
     async close() {

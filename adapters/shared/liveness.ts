@@ -27,6 +27,11 @@ export function createLiveness({ server, ping }: LivenessOptions): Liveness {
   let heard = 0
 
   async function look(): Promise<void> {
+    if (waiting.size === 0) {
+      clearInterval(timer)
+      timer = undefined
+      return
+    }
     const [oldest = Number.POSITIVE_INFINITY] = waiting.values()
     if (isAsking || performance.now() - oldest < PATIENCE_MS) return
     isAsking = true
@@ -42,19 +47,21 @@ export function createLiveness({ server, ping }: LivenessOptions): Liveness {
   return {
     watch: (operation) =>
       new Promise((resolve, reject) => {
+        const running = operation()
         waiting.set(reject, performance.now())
+        // Ends by itself once nothing waits: making it anew for each operation would cost more than all else here.
         timer ??= setInterval(look, PATIENCE_MS / 2).unref()
-        operation()
-          .then((value) => {
+        running.then(
+          (result) => {
             heard = performance.now()
-            resolve(value)
-          }, reject)
-          .finally(() => {
             waiting.delete(reject)
-            if (waiting.size > 0) return
-            clearInterval(timer)
-            timer = undefined
-          })
+            resolve(result)
+          },
+          (error: unknown) => {
+            waiting.delete(reject)
+            reject(error)
+          },
+        )
       }),
   }
 }

@@ -10,7 +10,7 @@ export interface RedisServer {
   readonly client: Redis
   /** Runs what asks `client` for something. @throws BACKEND_UNAVAILABLE when the server is not there, or cannot do it now */
   ask<T>(operation: () => Promise<T>): Promise<T>
-  /** @throws BACKEND_UNAVAILABLE within 1.3 s */
+  /** @throws BACKEND_UNAVAILABLE within 1.3 s, also when the server may evict keys of ours */
   check(): Promise<void>
   /** Waits for what is on its way, for a second at most. */
   close(): Promise<void>
@@ -66,7 +66,14 @@ export function connectRedis(url: string, scripts: NonNullable<RedisOptions['scr
     client: main.client,
     ask: run,
     async check() {
+      // Who may not ask for the policy is not told of it.
+      const memory = run(() => main.client.info('memory')).catch(() => '')
       await within(CHECK_MS, unavailable(server), () => run(() => main.client.ping()))
+      const [policy = ''] = EVICTION.exec(await memory) ?? []
+      if (policy === '') return
+      throw new HyperError('BACKEND_UNAVAILABLE', `${server} may drop what we keep: ${policy}`, {
+        hint: 'Set maxmemory-policy to noeviction there, or name a Redis that keeps its keys.',
+      })
     },
     async close() {
       // Redis answers in the order it was asked.
@@ -85,6 +92,9 @@ async function within<T>(ms: number, error: HyperError, operation: () => Promise
   })
   return await Promise.race([operation(), late]).finally(() => clearTimeout(timer))
 }
+
+/** Without a limit of memory the policy is none. */
+const EVICTION = /(?<=^maxmemory:[1-9]\d*\r?\n(?:.*\r?\n)*)maxmemory_policy:allkeys-\w+/m
 
 interface Connection {
   client: Redis

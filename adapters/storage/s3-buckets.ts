@@ -48,24 +48,22 @@ export class S3Buckets {
     throw new HyperError('BUCKET_EXISTS', 'bucket already exists')
   }
 
-  /** Answers what `before` does, which is told the generation that goes. @throws BUCKET_NOT_FOUND */
-  async remove<T>(name: string, before: (generation: string) => Promise<T>): Promise<T> {
-    const told = await before((await this.#existing(name)).generation)
+  /** `before` is told the generation that is about to go. @throws BUCKET_NOT_FOUND */
+  async remove(name: string, before: (generation: string) => Promise<void>): Promise<void> {
+    await before((await this.#existing(name)).generation)
     await this.#server.remove(this.#place + keyOf(name))
     this.#last.delete(name)
-    return told
   }
 
-  /** The same, and it has a new generation then. */
-  async renew<T>(name: string, before: (generation: string) => Promise<T>): Promise<T> {
+  /** The same, and it has a new generation then. `before` may be told several, of which others have made the first ones go. */
+  async renew(name: string, before: (generation: string) => Promise<void>): Promise<void> {
     const generation = newId()
-    let told: T | undefined
     for (;;) {
       const old = await this.#existing(name)
       // A try whose answer was lost has been carried out all the same.
-      if (told !== undefined && old.generation === generation) return told
-      told = await before(old.generation)
-      if (await this.#write(name, generation, old.tag)) return told
+      if (old.generation === generation) return
+      await before(old.generation)
+      if (await this.#write(name, generation, old.tag)) return
     }
   }
 

@@ -9,7 +9,7 @@ import type { Page } from '../../server/ports/common.ts'
 import type { ByteRange, ObjectInfo, StoragePort } from '../../server/ports/storage.ts'
 import { addressOf, type S3StorageOptions } from './s3-address.ts'
 import { S3Buckets } from './s3-buckets.ts'
-import { S3Chores } from './s3-chores.ts'
+import { type NotedGeneration, S3Chores } from './s3-chores.ts'
 import { type ListedPage, listPage, recordsAt } from './s3-listing.ts'
 import { placesIn } from './s3-places.ts'
 import { infoOf, S3Records, type StoredRecord } from './s3-records.ts'
@@ -53,6 +53,23 @@ export function createS3Storage(options: S3StorageOptions): StoragePort {
     return length > AT_ONCE_BYTES ? opened.stream : Buffer.concat(await opened.stream.toArray())
   }
 
+  /** The generations that a bucket loses by `change`, each written down before. */
+  async function lostBy(
+    bucket: string,
+    change: (before: (generation: string) => Promise<void>) => Promise<void>,
+  ): Promise<NotedGeneration[]> {
+    const gone: NotedGeneration[] = []
+    try {
+      await change(async (generation) => {
+        gone.push(await chores.note({ kind: 'generation', generation, bucket }))
+      })
+      return gone
+    } catch (error) {
+      for (const noted of gone) chores.leave(noted)
+      throw error
+    }
+  }
+
   /** Pages of what `look` makes of each page of keys. */
   async function pages<T>(
     bucket: string,
@@ -86,10 +103,8 @@ export function createS3Storage(options: S3StorageOptions): StoragePort {
     },
 
     async removeBucket({ bucket }) {
-      const noted = await buckets.remove(bucket, (generation) =>
-        chores.note({ kind: 'generation', generation, bucket }),
-      )
-      chores.sweep(noted)
+      const gone = await lostBy(bucket, (before) => buckets.remove(bucket, before))
+      for (const noted of gone) chores.sweep(noted)
     },
 
     async listBuckets() {
@@ -97,10 +112,10 @@ export function createS3Storage(options: S3StorageOptions): StoragePort {
     },
 
     async emptyBucket({ bucket }) {
-      const noted = await buckets.renew(bucket, (generation) => chores.note({ kind: 'generation', generation, bucket }))
+      const gone = await lostBy(bucket, (before) => buckets.renew(bucket, before))
       // Counted when nothing comes to it any more.
-      const count = await server.count(places.objects(noted.chore.generation))
-      chores.sweep(noted)
+      const count = await server.count(places.objects(gone.at(-1)?.chore.generation ?? ''))
+      for (const noted of gone) chores.sweep(noted)
       return { count }
     },
 

@@ -41,7 +41,17 @@ export async function chooseEngine(
   }
   const chosen = explicit ?? last
   if (chosen !== undefined) return { engine: await engineNamed(chosen, env), mayFallBack: false }
-  return { engine: await engineNamed(await whatThereIs(output, env), env), mayFallBack: true }
+  const there = await whatThereIs((why) => output.note(`engine embedded, because ${why}`), env)
+  return { engine: await engineNamed(there, env), mayFallBack: true }
+}
+
+/** The engine that `up` would begin with, without asking what runs. */
+export async function plannedEngine(
+  { project, engine: asked }: Pick<Resolved, 'project' | 'engine'>,
+  env: NodeJS.ProcessEnv,
+): Promise<EngineName> {
+  const explicit = asked === 'auto' ? undefined : asked
+  return explicit ?? lastEngine(project.stateDirectory) ?? (await whatThereIs(() => {}, env))
 }
 
 function lastEngine(stateDirectory: string): EngineName | undefined {
@@ -54,7 +64,7 @@ export function mayHaveDocker(env: NodeJS.ProcessEnv): boolean {
   return endpoints(env).some(({ host, isExplicit }) => isExplicit || existsSync(host.replace(/^\w+:\/\//, '')))
 }
 
-async function whatThereIs(output: Context['output'], env: NodeJS.ProcessEnv): Promise<EngineName> {
+async function whatThereIs(onRefused: (why: string) => void, env: NodeJS.ProcessEnv): Promise<EngineName> {
   try {
     if (!mayHaveDocker(env)) return 'embedded'
     const { findEngine } = await import('../../compose/engine.ts')
@@ -62,7 +72,7 @@ async function whatThereIs(output: Context['output'], env: NodeJS.ProcessEnv): P
     return 'compose'
   } catch (error) {
     if (!(error instanceof HyperError) || error.code !== 'ENGINE_UNAVAILABLE') throw error
-    output.note(`engine embedded, because ${error.message}`)
+    onRefused(error.message)
     return 'embedded'
   }
 }

@@ -47,7 +47,7 @@ async function buildCompose(directory: string): Promise<void> {
 export const minio: Part = {
   name: 'MinIO',
   version: MINIO.replace('minio-', ''),
-  variable: 'HYPER_TEST_S3_URL',
+  instead: ['HYPER_TEST_S3_URL', 'HYPER_TEST_IMAGES'],
   isThere: async () => findPart(MINIO) !== undefined,
   async get() {
     await keepPart(MINIO, async (directory) => {
@@ -59,7 +59,7 @@ export const minio: Part = {
 export const mongo: Part = {
   name: "MongoDB's stand-in",
   version: MONGO_JAVA_SERVER.version,
-  variable: 'HYPER_TEST_MONGO_URL',
+  instead: ['HYPER_TEST_MONGO_URL', 'HYPER_TEST_IMAGES'],
   isThere: async () => findPart(JARS) !== undefined,
   async get() {
     const jars = await keepPart(JARS, async (directory) => {

@@ -19,8 +19,11 @@ export async function engineVersion(): Promise<string | undefined> {
   return await run('docker', ['version', '--format', '{{.Server.Version}}'], { timeout: 10_000 }).catch(() => undefined)
 }
 
-/** @throws Error with the engine's last words when it does not start */
-export async function ensureEngine(): Promise<Engine> {
+/**
+ * @param command what starts one
+ * @throws Error with the engine's last words when it does not start
+ */
+export async function ensureEngine(command: readonly string[] = ['dockerd']): Promise<Engine> {
   const answering = await engineVersion()
   if (answering) return { version: answering, isOurs: false, [Symbol.asyncDispose]: async () => {} }
 
@@ -28,7 +31,7 @@ export async function ensureEngine(): Promise<Engine> {
   const log = join(PARTS_DIRECTORY, 'dockerd.log')
   const output = openSync(log, 'w')
   // Its socket is ours to use even where root has to start it.
-  const args = ['dockerd', '--group', String(process.getgid?.())]
+  const args = [...command, '--group', String(process.getgid?.())]
   const [file = '', ...rest] = isRoot() ? args : ['sudo', '--non-interactive', ...args]
   const child = spawn(file, rest, { detached: true, stdio: ['ignore', output, output] })
   closeSync(output)

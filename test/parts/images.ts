@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { MINIO } from './built.ts'
 import { findPart, keepPart } from './cache.ts'
 import { compileLauncher, JARS, JVM_FLAGS, launcherPart } from './mongo/stand-in.ts'
-import { type Part, run, runAsRoot } from './part.ts'
+import { type Part, run, runAsRoot, runs } from './part.ts'
 import { findMeilisearch, type ServerKind } from './server-kinds.ts'
 
 const BASE = 'debian-bookworm-base-1'
@@ -28,6 +28,11 @@ export const TEST_IMAGES: Record<ServerKind, string> = {
   redis: 'hyper-sandbox-test/redis',
   minio: 'hyper-sandbox-test/minio',
   meilisearch: 'hyper-sandbox-test/meilisearch',
+}
+
+/** What a project file in tests says of images. `HYPER_TEST_IMAGES=official`: nothing, as the official ones can be pulled. */
+export function imageOverrides(): Partial<Record<ServerKind, string>> {
+  return process.env.HYPER_TEST_IMAGES === 'official' ? {} : TEST_IMAGES
 }
 
 /** What goes beside the Dockerfile. */
@@ -67,6 +72,7 @@ const CONTENTS: Record<ServerKind, () => Promise<Content>> = {
 export const base: Part = {
   name: 'base image',
   version: BASE,
+  instead: ['HYPER_TEST_IMAGES'],
   isThere: async () => (await digestOf(BASE_IMAGE)) === BASE,
   async get() {
     const kept = await keepPart(BASE, makeBase)
@@ -95,6 +101,7 @@ async function makeBase(directory: string): Promise<void> {
 export const serviceImages: readonly Part[] = (Object.keys(TEST_IMAGES) as ServerKind[]).map((kind) => ({
   name: `image of ${kind}`,
   version: BASE,
+  instead: ['HYPER_TEST_IMAGES'],
   ...(kind === 'meilisearch'
     ? { optional: 'no registry has a Meilisearch, and none was put into the parts cache' }
     : {}),
@@ -108,12 +115,15 @@ export const serviceImages: readonly Part[] = (Object.keys(TEST_IMAGES) as Serve
     try {
       cpSync(join(IMAGES_DIRECTORY, kind), context, { recursive: true })
       await content.fill(context)
+      const before = await idOf(TEST_IMAGES[kind])
       await run('docker', [
         ...['build', '--quiet', '--tag', TEST_IMAGES[kind]],
         ...['--label', `org.opencontainers.image.version=${content.version}`],
         ...['--label', `${DIGEST_LABEL}=${digest(kind, content)}`],
         context,
       ])
+      // Unless a container still uses it.
+      if (before && before !== (await idOf(TEST_IMAGES[kind]))) await runs('docker', 'image', 'rm', before)
     } finally {
       rmSync(context, { recursive: true, force: true })
     }
@@ -131,6 +141,10 @@ function digest(kind: ServerKind, { version, madeOf = '' }: Content): string {
 async function digestOf(image: string): Promise<string> {
   const format = `{{index .Config.Labels "${DIGEST_LABEL}"}}`
   return await run('docker', ['image', 'inspect', '--format', format, image]).catch(() => '')
+}
+
+async function idOf(image: string): Promise<string> {
+  return await run('docker', ['image', 'inspect', '--format', '{{.Id}}', image]).catch(() => '')
 }
 
 /** The Java that the stand-in needs and no more: 40 MB instead of 200. */

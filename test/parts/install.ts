@@ -1,54 +1,68 @@
 /**
- * `npm run parts`: brings what tests run on and this machine does not have, once; a second run looks and takes seconds. Everything
- * of it is on this machine then: Debian's packages, a Compose plugin of this user, the parts cache, images of the Docker engine.
+ * `npm run parts`: brings what tests run on and this machine does not have, once; a second run looks and takes seconds. All of it
+ * stays on this machine: Debian's packages, a Compose plugin of this user, the parts cache, images of the Docker engine.
  * `npm run parts -- npm test` runs a command with all that, on a Docker engine that is started and stopped with it where none runs.
  */
-import { execa } from 'execa'
-import { ensureEngine } from './engine.ts'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { type Engine, ensureEngine } from './engine.ts'
 import type { Part } from './part.ts'
 import { IMAGES, PROGRAMS } from './table.ts'
 
-/** Missing without need. */
+/** What is missing without need. */
 const failures: string[] = []
+let engine: Engine | undefined
+let command: ChildProcess | undefined
 
-for (const part of PROGRAMS) await bring(part)
-const engine = await ensureEngine().catch((error: Error) => {
-  failures.push(`Docker engine: ${error.message}`)
-  return undefined
-})
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, end)
 try {
-  tell('Docker engine', engine ? `${engine.version}, ${engine.isOurs ? 'started for now' : 'runs already'}` : 'missing')
+  for (const part of PROGRAMS) await bring(part)
+  engine = await startEngine()
   if (engine) for (const part of IMAGES) await bring(part)
-  for (const failure of failures) console.error(failure)
-  process.exitCode = failures.length > 0 ? 1 : await runCommand(process.argv.slice(2))
+  for (const failure of failures) console.error(`✖ ${failure}`)
+  const [file, ...args] = process.argv.slice(2)
+  if (failures.length > 0) process.exitCode = 1
+  else if (file !== undefined) process.exitCode = await runCommand(file, args)
 } finally {
   await engine?.[Symbol.asyncDispose]()
 }
 
 async function bring(part: Part): Promise<void> {
+  const { instead = [] } = part
   const name = `${part.name} ${part.version}`
-  if (part.variable && process.env[part.variable]) return tell(name, `${part.variable} names a server`)
-  if (await part.isThere()) return tell(name, 'there')
+  if (instead.length > 0 && instead.every((variable) => process.env[variable]))
+    return console.error(`- ${name}: not needed with ${instead.join(' and ')}`)
+  if (await part.isThere()) return console.error(`✔ ${name}: there`)
   const begun = performance.now()
+  console.error(`… ${name}: on its way`)
   try {
     await part.get()
-    tell(name, `brought in ${((performance.now() - begun) / 1000).toFixed(1)} s`)
+    console.error(`✔ ${name}: brought in ${((performance.now() - begun) / 1000).toFixed(1)} s`)
   } catch (error) {
-    tell(name, part.optional ? `left out: ${part.optional}` : 'missing')
+    console.error(`- ${name}: ${part.optional ? `left out, ${part.optional}` : 'missing'}`)
     if (!part.optional) failures.push(`${name}: ${(error as Error).message}`)
   }
 }
 
-function tell(name: string, what: string): void {
-  console.error(`${name}: ${what}`)
+async function startEngine(): Promise<Engine | undefined> {
+  try {
+    const found = await ensureEngine()
+    console.error(`✔ Docker engine ${found.version}: ${found.isOurs ? 'started, and stopped at the end' : 'runs'}`)
+    return found
+  } catch (error) {
+    failures.push(`Docker engine: ${(error as Error).message}`)
+    return undefined
+  }
 }
 
-/** Signals reach it as they reach us, and we end after it. */
-async function runCommand([file, ...args]: string[]): Promise<number> {
-  if (file === undefined) return 0
-  const child = execa(file, args, { stdio: 'inherit', reject: false })
-  const pass = (signal: NodeJS.Signals) => child.kill(signal)
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, pass)
-  const { exitCode } = await child
-  return exitCode ?? 1
+async function runCommand(file: string, args: readonly string[]): Promise<number> {
+  command = spawn(file, args, { stdio: 'inherit', detached: true })
+  const [code] = await once(command, 'exit')
+  return code ?? 1
+}
+
+/** A command ends first, with what it started, and we after it. */
+function end(signal: NodeJS.Signals): void {
+  if (command?.pid) process.kill(-command.pid, signal)
+  else void Promise.resolve(engine?.[Symbol.asyncDispose]()).finally(() => process.exit(130))
 }

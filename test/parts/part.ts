@@ -4,8 +4,8 @@ import { execa, type Options } from 'execa'
 export interface Part {
   name: string
   version: string
-  /** Names a server to use instead, when set. */
-  variable?: string
+  /** Variables that name something else to use; the part is not needed when all of them are set. */
+  instead?: readonly string[]
   /** Why tests do without it where it is missing; every other part is a must. */
   optional?: string
   isThere(): Promise<boolean>
@@ -15,8 +15,13 @@ export interface Part {
 
 /** Runs a program to its end without showing what it says, which is in the error if it fails. */
 export async function run(file: string, args: readonly string[], options: Options = {}): Promise<string> {
-  const { stdout } = await execa(file, args, { stdin: 'ignore', ...options })
-  return String(stdout ?? '')
+  try {
+    const { stdout } = await execa(file, args, { stdin: 'ignore', ...options })
+    return String(stdout ?? '')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') throw new Error(`there is no ${file} on this machine`)
+    throw error
+  }
 }
 
 /** The same with the machine owner's rights. */

@@ -43,6 +43,8 @@ export function toPcre({ source, flags }: { source: string; flags: string }): Pc
       ? String.fromCodePoint(Number.parseInt((code[1] ?? code[2]) as string, 16))
       : (take(/^\\([^A-Za-z0-9])/u) ?? take(/^([^\\])/u))?.[1]
     if (character === undefined || character === '\0' || !character.isWellFormed()) return undefined
+    // Whose case is whose has changed with Unicode.
+    if (ignoresCase && character > '\x7f') return undefined
     return /[A-Za-z0-9]/.test(character) ? character : `\\x{${character.codePointAt(0)?.toString(16)}}`
   }
 

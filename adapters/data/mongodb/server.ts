@@ -4,6 +4,7 @@
  */
 import {
   type Db,
+  type Document,
   MongoAPIError,
   MongoClient,
   type MongoClientOptions,
@@ -55,12 +56,25 @@ export function createMongoServer(url: string, namespace: string): MongoServer {
   const pulse = connectTo(url, { maxPoolSize: 1 })
   const { srvHost, hosts, dbName } = client.options
   const label = `MongoDB at ${srvHost ?? hosts.join(',')}`
-  const ping = async (signal?: AbortSignal) => {
+  const db = client.db(namesDatabase(url) ? dbName : asDatabaseName(namespace))
+  /** One that is not answered in time takes its connection with it. */
+  const ask = async (command: Document) => {
+    const signal = AbortSignal.timeout(CHECK_MS)
     await connected(pulse)
-    await pulse.db('admin').command({ ping: 1 }, signal ? { signal } : {})
+    await pulse.db(db.databaseName).command(command, { signal })
   }
-  const liveness = createLiveness({ server: label, ping: () => ping(AbortSignal.timeout(CHECK_MS)) })
+  const liveness = createLiveness({ server: label, ping: () => ask({ ping: 1 }) })
   let transactions: Promise<boolean> | undefined
+  let isClosed = false
+  const connecting = new Set<Promise<unknown>>()
+
+  /** The driver connects by itself, but never again where the first time failed, and anew where it has been closed. */
+  async function connected(client: MongoClient): Promise<void> {
+    if (isClosed) throw new HyperError('CLOSED', 'the service is shutting down')
+    const attempt = client.connect()
+    connecting.add(attempt)
+    await attempt.finally(() => connecting.delete(attempt))
+  }
 
   async function run<T>(operation: () => Promise<T>): Promise<T> {
     try {
@@ -74,7 +88,7 @@ export function createMongoServer(url: string, namespace: string): MongoServer {
   }
 
   return {
-    db: client.db(namesDatabase(url) ? dbName : asDatabaseName(namespace)),
+    db,
     run,
     async hasTransactions() {
       transactions ??= run(() => client.db('admin').command({ hello: 1 })).then(
@@ -88,12 +102,16 @@ export function createMongoServer(url: string, namespace: string): MongoServer {
     },
     async check() {
       try {
-        await liveness.watch(() => ping(AbortSignal.timeout(CHECK_MS)))
+        // A ping is answered to anyone.
+        await liveness.watch(() => ask({ find: `${namespace}.databases`, limit: 1, projection: { _id: 1 } }))
       } catch (error) {
-        throw error instanceof HyperError ? error : unavailable(label, error)
+        const known = asHyperError(error, label)
+        throw known instanceof HyperError ? known : unavailable(label, error)
       }
     },
     async close() {
+      isClosed = true
+      await Promise.allSettled(connecting)
       await Promise.allSettled([client.close(), pulse.close()])
     },
   }
@@ -108,11 +126,6 @@ function connectTo(url: string, options: MongoClientOptions): MongoClient {
       hint: 'Write it as mongodb://user:password@host:27017 or mongodb+srv://…, with special characters percent-encoded.',
     })
   }
-}
-
-/** The driver connects by itself, but never again where the first time failed. */
-async function connected(client: MongoClient): Promise<void> {
-  await client.connect()
 }
 
 /** Whether the URL says in which database to work; `admin` is only where users are kept. */
