@@ -19,7 +19,7 @@ import {
   queryDifferential,
 } from './data.ts'
 import type { Differential } from './harness.ts'
-import { deliveryDifferential, queueDifferential } from './queue.ts'
+import { deliveryDifferential, queueDifferential, silenceDifferential } from './queue.ts'
 import { searchDifferential } from './search.ts'
 import { storageDifferential } from './storage.ts'
 
@@ -50,7 +50,8 @@ function comparison<S, P extends PortLifecycle>(
 
 const { embedded } = registry
 const remote: Partial<Record<keyof Ports, (options: RemoteOptions) => Promise<PortLifecycle>>> = registry.remote
-const ATTEMPTS = { attempts: 2, timeoutMs: 300 }
+const ATTEMPTS = { attempts: 2 }
+const IMPATIENCE = { ...ATTEMPTS, timeoutMs: 2_000 }
 
 /** Under a namespace of its own: others may use the server too. */
 function onServer<N extends keyof Ports>(service: N, settings: object = {}) {
@@ -109,15 +110,22 @@ export const COMPARISONS: Comparison[] = [
     remote: onServer('queue'),
     side: (queue) => ({ queue, ids: [] }),
   }),
-  comparison({
-    differential: deliveryDifferential,
-    server: 'redis',
-    schemas: queuePort,
-    embedded: (directory) => embedded.queue({ directory, ...ATTEMPTS }),
-    remote: onServer('queue', ATTEMPTS),
-    async side(queue) {
-      await queue.start({})
-      return { queue, ids: [] }
-    },
-  }),
+  ...(
+    [
+      [deliveryDifferential, ATTEMPTS],
+      [silenceDifferential, IMPATIENCE],
+    ] as const
+  ).map(([differential, settings]) =>
+    comparison({
+      differential,
+      server: 'redis',
+      schemas: queuePort,
+      embedded: (directory) => embedded.queue({ directory, ...settings }),
+      remote: onServer('queue', settings),
+      async side(queue) {
+        await queue.start({})
+        return { queue, ids: [] }
+      },
+    }),
+  ),
 ]

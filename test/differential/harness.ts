@@ -36,6 +36,8 @@ export interface Differential<S> {
   observe: readonly Step[]
   /** Counted calls in a sequence at most: more where beginning anew is slow. @default 12 */
   length?: number
+  /** Of the wanted cases, so many are enough: each takes seconds. @default 1 */
+  share?: number
 }
 
 /** A failure that is none of the caller's says what caused it, and agrees with nothing. */
@@ -114,9 +116,10 @@ const LENGTH = 12
 export async function differ<S>(
   differential: Differential<S>,
   sides: Sides<S>,
-  { cases, judge, seed }: Options<S>,
+  { cases: wanted, judge, seed }: Options<S>,
 ): Promise<{ counts: Map<string, Count>; met: Map<string, number> }> {
-  const { setup, steps, isWrite, observe, length = LENGTH } = differential
+  const { setup, steps, isWrite, observe, length = LENGTH, share = 1 } = differential
+  const cases = Math.ceil(wanted * share)
   const counts = new Map<string, Count>(
     Object.keys(steps).map((label) => [label, { cases: 0, agreed: 0, refused: 0, excepted: 0, lacks: 0 }]),
   )
@@ -144,10 +147,10 @@ export async function differ<S>(
     const labelled = lacking.map(([label]) =>
       (steps[label] as fc.Arbitrary<Step>).map((step): LabelledStep => ({ ...step, label })),
     )
-    const wanted = lacking.reduce((sum, [, { cases: had }]) => sum + Math.max(1, cases - had), 0)
+    const missing = lacking.reduce((sum, [, { cases: had }]) => sum + Math.max(1, cases - had), 0)
     await fc.assert(
       fc.asyncProperty(setup, fc.array(fc.oneof(...labelled), { minLength: 1, maxLength: length, size: 'max' }), run),
-      { seed: seed + round, numRuns: Math.ceil((2 * wanted) / length) },
+      { seed: seed + round, numRuns: Math.ceil((2 * missing) / length) },
     )
   }
 }

@@ -6,7 +6,7 @@ import type { Guarded } from '../../server/port.ts'
 import { collect } from '../../server/ports/common.ts'
 import type { JobStatus, QueueJob, QueuePort } from '../../server/ports/queue.ts'
 import { startTarget } from '../conformance/target.ts'
-import { callWith, type Differential, step } from './harness.ts'
+import { callWith, type Differential, type Step, step } from './harness.ts'
 import { json, objects, texts } from './values.ts'
 
 export interface QueueSide {
@@ -137,62 +137,78 @@ const BEHAVIOURS = {
   redirect: ['301', '307'],
   'broken answer': ['closed', 'no http'],
   'first attempt fails': ['once 500', 'once closed'],
-  'no answer in time': ['silent', 'once silent'],
-} as const
+}
+const SILENCES = { 'no answer in time': ['silent', 'once silent'] }
 
 const PATIENCE_MS = 20_000
 
-/** Its sides have `attempts: 2`, a short timeout and are started. */
+/** Its sides are started. */
 export const deliveryDifferential: Differential<QueueSide> = {
+  ...deliveriesAs(BEHAVIOURS),
   service: 'queue deliveries',
-  setup: fc.constant([]),
-  steps: Object.fromEntries(
-    Object.entries(BEHAVIOURS).map(([label, behaviours]) => [
-      `delivery: ${label}`,
-      step('deliver', {
-        jobs: fc.array(fc.tuple(fc.constantFrom<string>(...behaviours), bodies), { minLength: 1, maxLength: 4 }),
-        secret: fc.constantFrom(undefined, '', 's', 'é'),
-        path: fc.constantFrom('', '/deep/er?x=y&z', '/%2F%20'),
-      }),
-    ]),
-  ),
-  isWrite: () => false,
-  observe: [],
-  reset,
+}
 
-  async perform({ queue }, { args }) {
-    const { jobs, secret, path } = args as { jobs: [string, object][]; secret: string | undefined; path: string }
-    const tries = new Map<string, number>()
-    await using target = await startTarget((response, { body }) => {
-      const { n, as } = JSON.parse(body) as { n: number; as: string }
-      const times = (tries.get(String(n)) ?? 0) + 1
-      tries.set(String(n), times)
-      const behaviour = as.startsWith('once ') ? (times > 1 ? '204' : as.slice(5)) : as
-      if (behaviour === 'silent') return
-      if (behaviour === 'closed') return response.destroy()
-      if (behaviour === 'no http') return response.socket?.end('what?\r\n\r\n')
-      const status = Number.parseInt(behaviour, 10)
-      response.writeHead(status, status === 301 || status === 307 ? { location: '/elsewhere' } : {})
-      return response.end(behaviour.endsWith('with text') ? `job ${n}: é` : undefined)
-    })
-    await queue.create({ name: 'd', target: `${new URL(target.url).origin}${path}`, secret })
-    try {
-      for (const [n, [as, job]] of jobs.entries()) await queue.post({ name: 'd', job: { ...job, n, as } })
-      const deadline = performance.now() + PATIENCE_MS
-      while ((await jobsOf(queue, 'READY')).length > 0) {
-        if (performance.now() > deadline) return 'never settled'
-        await sleep(10)
-      }
-      const failed = (await jobsOf(queue, 'ERROR')).map(({ job, error }) => ({ job: decode(job), error }))
-      const deliveries = target.deliveries.map(({ method, path, headers, body }) => {
-        const { 'content-type': type, 'x-hyper-signature': signature } = headers
-        return JSON.stringify({ method, path, type, isSigned: signature !== undefined, body })
-      })
-      return { deliveries: deliveries.sort(), failed }
-    } finally {
-      await queue.delete({ name: 'd' })
+/** Its sides do not wait long for an answer, but longer than a busy machine takes to give one. */
+export const silenceDifferential: Differential<QueueSide> = {
+  ...deliveriesAs(SILENCES),
+  service: 'queue timeouts',
+  share: 0.1,
+  length: 4,
+}
+
+function deliveriesAs(behaviours: Record<string, string[]>): Omit<Differential<QueueSide>, 'service'> {
+  const job = (of: string[]) => fc.tuple(fc.constantFrom(...of), bodies)
+  return {
+    setup: fc.constant([]),
+    steps: Object.fromEntries(
+      Object.entries(behaviours).map(([label, of]) => [
+        `delivery: ${label}`,
+        step('deliver', {
+          jobs: fc.array(job(of), { minLength: 1, maxLength: 4 }),
+          secret: fc.constantFrom(undefined, '', 's', 'é'),
+          path: fc.constantFrom('', '/deep/er?x=y&z', '/%2F%20'),
+        }),
+      ]),
+    ),
+    isWrite: () => false,
+    observe: [],
+    reset,
+    perform: deliver,
+  }
+}
+
+async function deliver({ queue }: QueueSide, { args }: Step): Promise<unknown> {
+  const { jobs, secret, path } = args as { jobs: [string, object][]; secret: string | undefined; path: string }
+  const tries = new Map<string, number>()
+  await using target = await startTarget((response, { body }) => {
+    const { n, as } = JSON.parse(body) as { n: number; as: string }
+    const times = (tries.get(String(n)) ?? 0) + 1
+    tries.set(String(n), times)
+    const behaviour = as.startsWith('once ') ? (times > 1 ? '204' : as.slice(5)) : as
+    if (behaviour === 'silent') return
+    if (behaviour === 'closed') return response.destroy()
+    if (behaviour === 'no http') return response.socket?.end('what?\r\n\r\n')
+    const status = Number.parseInt(behaviour, 10)
+    response.writeHead(status, status === 301 || status === 307 ? { location: '/elsewhere' } : {})
+    return response.end(behaviour.endsWith('with text') ? `job ${n}: é` : undefined)
+  })
+  await queue.create({ name: 'd', target: `${new URL(target.url).origin}${path}`, secret })
+  try {
+    for (const [n, [as, job]] of jobs.entries()) await queue.post({ name: 'd', job: { ...job, n, as } })
+    const deadline = performance.now() + PATIENCE_MS
+    while ((await jobsOf(queue, 'READY')).length > 0) {
+      if (performance.now() > deadline) return 'never settled'
+      await sleep(10)
     }
-  },
+    const failed = (await jobsOf(queue, 'ERROR')).map(({ job, error }) => ({ job: decode(job), error }))
+    const deliveries = target.deliveries.map(({ method, path, headers, body }) => {
+      const { 'content-type': type, 'x-hyper-signature': signature } = headers
+      return JSON.stringify({ method, path, type, isSigned: signature !== undefined, body })
+    })
+    return { deliveries: deliveries.sort(), failed }
+  } finally {
+    await queue.delete({ name: 'd' })
+  }
 }
 
 async function jobsOf(queue: Guarded<QueuePort>, status: JobStatus): Promise<QueueJob[]> {
