@@ -77,17 +77,18 @@ if (minio) {
 
 if (meilisearch) {
   const client = new Meilisearch({ host: meilisearch.url, apiKey: meilisearch.key ?? '' })
-  await client.createIndex('raw', { primaryKey: '_id' }).waitTask()
+  const patience = { timeout: 60_000 }
+  await client.createIndex('raw', { primaryKey: '_id' }).waitTask(patience)
   const index = client.index('raw')
-  await index.updateSearchableAttributes(['title', 'text']).waitTask()
-  await index.addDocuments(articles).waitTask()
+  await index.updateSearchableAttributes(['title', 'text']).waitTask(patience)
+  await index.addDocuments(articles).waitTask(patience)
   routes['POST search'] = async (key, body) => {
     const asked = JSON.parse(await body())
     if (key === '_query') {
       const { hits } = await index.search(asked.query, { limit: 1_000, attributesToRetrieve: ['_id', 'title'] })
       return JSON.stringify({ ok: true, matches: hits })
     }
-    await index.addDocuments([{ _id: asked.key, ...asked.doc }]).waitTask()
+    await index.addDocuments([{ _id: asked.key, ...asked.doc }]).waitTask(patience)
     return '{"ok":true}'
   }
 }

@@ -45,7 +45,11 @@ async function startServer(file: string, means: object): Promise<Server> {
   })
   endWithUs(child)
   if (!child.stdout) throw new Error('no stdout')
-  const [line] = (await once(createInterface(child.stdout), 'line')) as [string]
+  const ended = once(child, 'exit').then(() => {
+    throw new Error(`${file} ended before it was ready`)
+  })
+  const [line] = (await Promise.race([once(createInterface(child.stdout), 'line'), ended])) as [string]
+  ended.catch(() => {})
   return {
     url: `http://127.0.0.1:${line}`,
     pid: child.pid ?? 0,
