@@ -23,10 +23,11 @@ export interface StackConfig {
   /** The sandbox's name, and the Compose project's. */
   name: string
   projectDirectory: string
-  /** Where `compose.yaml`, its `.env` (0600) and the digest lock are kept. */
+  /** Where `compose.yaml`, its `.env` (0600) and `images.lock.json` are kept. */
   stateDirectory: string
   /** Services that run, each with the URL of a server that exists already, for which no container is made. */
   services: Partial<Record<ServiceName, { url?: string | undefined }>>
+  /** TCP port 0: the one this stack had last, else a free one. */
   listen: { host: string; tcpPort: number; httpsTcpPort?: number | undefined }
   /** What the gateway is told by its environment besides the addresses of the parts. */
   gatewayEnvironment: Record<string, string>
@@ -35,13 +36,15 @@ export interface StackConfig {
   images: ImageSettings
   /** Publish the backends too, each on a free loopback port. */
   expose: boolean
-  /** The user's own compose files, absolute, merged after ours. */
+  /** The user's own compose files, absolute: they add services, each with paths as its own file means them. */
   include: readonly string[]
   /** Of this tool. */
   version: string
 }
 
+/** The parts' own are base64url: they stand in addresses as they are. */
 export interface StackSecrets {
+  /** Kept in its data: another opens them no more. */
   mongo: string
   redis: string
   minio: string
@@ -96,17 +99,26 @@ export interface LogLine {
 }
 
 export interface Stack {
-  /** Has every image of the selected parts on this machine. @throws ENGINE_UNAVAILABLE naming each image that cannot be had, and why */
+  /**
+   * Has every image of the selected parts on this machine, each chosen once and then kept by its digest; `always` chooses anew and
+   * asks the registry even for what is here. @throws ENGINE_UNAVAILABLE naming each image that cannot be had, and why;
+   * CONFIG_INVALID for a lock file that cannot be read
+   */
   pull(options: { onProgress(progress: PullProgress): void; always?: boolean; signal?: AbortSignal }): Promise<void>
   /**
    * Writes the files and creates, adopts, repairs or leaves each container as needed; resolves once they are started, not yet
-   * ready, with the gateway's TCP port on the host. @throws ADDRESS_IN_USE, ENGINE_UNAVAILABLE, BACKEND_UNAVAILABLE
+   * ready, with the gateway's TCP port on the host. Where nothing was before, a failure or `signal` leaves no container and no
+   * network. @throws ADDRESS_IN_USE, ENGINE_UNAVAILABLE, BACKEND_UNAVAILABLE, INTERRUPTED; CONFIG_INVALID for data of another
+   * version or password, a name that another Compose project has, an included file with a mistake
    */
   up(options: { signal?: AbortSignal }): Promise<{ tcpPort: number; httpsTcpPort?: number }>
-  /** Rejects as soon as a container of this stack dies, with its name, exit code, last 20 lines and what to try; ends by `signal`. */
+  /**
+   * Rejects as soon as a container of this stack dies, or has died before, with its name, exit code, last 20 lines and what to try;
+   * by `signal` with its reason. What someone stops on purpose has 15 s to come back.
+   */
   failure(signal: AbortSignal): Promise<never>
   restart(parts: readonly Part[]): Promise<void>
-  /** Removes containers and network, with `volumes` the data too; what is not there is fine. */
+  /** Removes containers and network, with `volumes` the data too; what is not there is fine. @throws CONFIG_INVALID for another's */
   down(options: { volumes: boolean; timeoutMs: number }): Promise<{ containers: number; volumes: number }>
   /** Every part of this stack that exists or should. */
   parts(options: { usage: boolean }): Promise<PartState[]>

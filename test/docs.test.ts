@@ -118,6 +118,10 @@ test('the project file is one', async () => {
   project.write('hyper-sandbox.yaml', only('yaml', '$schema='))
   const { data } = await project.json(['config', '--search', '--queue'])
   assert.match(JSON.stringify(data), /"domain":"shop".*"create":\["search","queue"\]/)
+  project.write('hyper-sandbox.yaml', only('yaml', 'include: '))
+  project.write('compose.extra.yaml', 'services: {}\n')
+  const { data: containers } = await project.json(['config', '--engine', 'compose'])
+  assert.match(JSON.stringify(containers), /"cache":\{"url":"cache\.internal:6379"\}.*"mongo":\["registry\.example/)
 })
 
 test('the programs run', async () => {

@@ -104,7 +104,7 @@ function environment(kind: string, { url, key }: RealServer): NodeJS.ProcessEnv 
   return { [`${name}_URL`]: url, ...(key === undefined ? {} : { [`${name}_KEY`]: key }) }
 }
 
-/** Sends until it is answered with something else than 503, each answer in time. */
+/** Sends until it is answered with something else than 503. */
 async function persistently(request: () => Promise<Reply>, deadlineMs = 60_000): Promise<Reply> {
   const deadline = performance.now() + deadlineMs
   for (;;) {
@@ -119,8 +119,10 @@ async function inTime(request: () => Promise<Reply>): Promise<Reply> {
   const started = performance.now()
   const reply = await request()
   const took = performance.now() - started
-  assert.ok(took < ANSWER_MS, `answered after ${Math.round(took)} ms: ${reply.status} ${reply.text.slice(0, 200)}`)
-  if (reply.status === 503) assert.match(reply.text, /^\{"ok":false,"status":503,"msg":"[^"]+"\}$/)
+  // Slow is not dead: while the server does its work, an answer may take longer.
+  if (reply.status !== 503) return reply
+  assert.ok(took < ANSWER_MS, `503 after ${Math.round(took)} ms: ${reply.text}`)
+  assert.match(reply.text, /^\{"ok":false,"status":503,"msg":"[^"]+"\}$/)
   return reply
 }
 
@@ -155,12 +157,15 @@ for (const { kind, server: serverKind, create, ...service } of SERVICES) {
           }
         })
         const work = Promise.all(writers)
-        await sleep(300)
+        const underWay = async (count: number) => {
+          while (ledger.acknowledgedWrites < count) await sleep(50)
+        }
+        await Promise.race([underWay(2 * WRITERS), work])
         await cause(backend)
         const back = performance.now()
         await persistently(() => service.write(call, 'recovered', 0), RECOVERY_MS)
         const recovered = performance.now() - back
-        await sleep(300)
+        await Promise.race([underWay(ledger.acknowledgedWrites + 2 * WRITERS), work])
         isOver = true
         await work
         assert.equal(gateway.ended, false)
@@ -177,7 +182,6 @@ for (const { kind, server: serverKind, create, ...service } of SERVICES) {
         t.diagnostic(
           `${kind}, ${fault}: ${ledger.acknowledgedWrites} acknowledged, ${unavailable} × 503, back after ${Math.round(recovered)} ms`,
         )
-        assert.ok(ledger.acknowledgedWrites > WRITERS, 'hardly anything was written')
         if (fault !== 'restarted at once') assert.ok(unavailable > 0, 'the outage was not noticed')
       }
     } finally {

@@ -1,4 +1,5 @@
 /** One Meilisearch server: its client, how its tasks are waited for, and its errors as ours. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import {
   type EnqueuedTaskPromise,
   Meilisearch,
@@ -64,17 +65,25 @@ export class MeilisearchServer {
    * not dead, and is waited for. @throws what the first that failed failed with
    */
   async perform(...steps: ((client: Meilisearch) => EnqueuedTaskPromise)[]): Promise<Task[]> {
-    return await this.ask(async (client) => {
-      const enqueued: number[] = []
-      for (const step of steps) enqueued.push((await step(client)).taskUid)
-      const tasks = await client.tasks.waitForTasks(enqueued, { timeout: 0, interval: POLL_MS })
-      for (const { status, error } of tasks) {
-        if (status === 'succeeded') continue
-        if (error) throw this.#trouble(error.code, error)
-        throw new HyperError('BACKEND_UNAVAILABLE', `${this.#name} was told to cancel the write`)
-      }
-      return tasks
-    })
+    const enqueued: number[] = []
+    for (const step of steps) enqueued.push((await this.ask(step)).taskUid)
+    const tasks: Task[] = []
+    for (const uid of enqueued) tasks.push(await this.#finished(uid))
+    for (const { status, error } of tasks) {
+      if (status === 'succeeded') continue
+      if (error) throw this.#trouble(error.code, error)
+      throw new HyperError('BACKEND_UNAVAILABLE', `${this.#name} was told to cancel the write`)
+    }
+    return tasks
+  }
+
+  /** The client's own way of waiting is one long question, which does not show that the server answers meanwhile. */
+  async #finished(uid: number): Promise<Task> {
+    for (;;) {
+      const task = await this.ask((client) => client.tasks.getTask(uid))
+      if (task.status !== 'enqueued' && task.status !== 'processing') return task
+      await sleep(POLL_MS)
+    }
   }
 
   #asHyperError(error: unknown): unknown {

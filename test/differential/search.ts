@@ -7,7 +7,7 @@ import type { Match, SearchPort } from '../../server/ports/search.ts'
 import { callWith, type Differential, type Step, step } from './harness.ts'
 import { json, objects, scalars } from './values.ts'
 
-const FIELDS = ['title', 'text', 'a.b', '_id', 'é', '0']
+export const FIELDS = ['title', 'text', 'a.b', '_id', 'é', '0']
 
 const indexes = fc.oneof(
   { weight: 30, arbitrary: fc.constant('i') },
@@ -85,7 +85,7 @@ const separators = fc.constantFrom(
 const texts = fc
   .array(fc.tuple(separators, words), { maxLength: 12, size: 'large' })
   .map((pairs) => pairs.flat().join('').toWellFormed())
-const queries = fc.oneof(
+export const queries = fc.oneof(
   { weight: 3, arbitrary: words },
   { weight: 4, arbitrary: texts },
   {
@@ -112,7 +112,7 @@ const values = fc.oneof(
     arbitrary: fc.array(fc.oneof(texts, fc.constantFrom<unknown>(null, 7, { a: 1 }, ['cat', null])), { maxLength: 3 }),
   },
 )
-const documents = fc.oneof(
+export const documents = fc.oneof(
   {
     weight: 8,
     arbitrary: fc.record(

@@ -1,0 +1,264 @@
+/** The real command line on a real Docker engine, with images made for tests: every verb, and nothing left of any of them. */
+import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { test as nodeTest } from 'node:test'
+import Docker from 'dockerode'
+import { eventually, get, post, TestProject, test } from './helpers/cli.ts'
+import { TEST_IMAGES } from './parts/images.ts'
+import { productImage } from './parts/product-image.ts'
+
+const product = await productImage()
+if ('missing' in product) {
+  nodeTest('the command line on containers', (t) => {
+    assert.ok(!process.env.CI, product.missing)
+    t.skip(product.missing)
+  })
+} else {
+  allOn(product.name)
+}
+
+const docker = new Docker()
+
+/** A project on the compose engine; what it leaves on the Docker engine fails the test, and is removed. */
+class ComposeProject extends TestProject {
+  readonly name = `cli-test-${randomUUID().slice(0, 8)}`
+  readonly #said: string[] = []
+
+  constructor(gateway: string) {
+    super()
+    this.env.HYPER_SANDBOX_ENGINE = 'compose'
+    // Of this machine's user, not of the test: where the docker command keeps its plugins.
+    this.configure(gateway)
+  }
+
+  configure(gateway: string, more = ''): void {
+    const { mongo, redis, minio } = TEST_IMAGES
+    this.write(
+      'hyper-sandbox.yaml',
+      `name: ${this.name}\nimages: { mongo: ${mongo}, redis: ${redis}, minio: ${minio}, gateway: ${gateway}, meilisearch: 'registry.invalid/none:1' }\n${more}`,
+    )
+  }
+
+  override async run(...args: Parameters<TestProject['run']>): ReturnType<TestProject['run']> {
+    const ended = await this.start(...args).ended
+    this.#said.push(ended.stdout, ended.stderr)
+    return ended
+  }
+
+  /** Runs what must end well. */
+  async do(...args: string[]): Promise<{ stdout: string; stderr: string }> {
+    const { code, stdout, stderr } = await this.run(args)
+    assert.equal(code, 0, `${args.join(' ')}: ${stdout}${stderr}`)
+    return { stdout, stderr }
+  }
+
+  get url(): string {
+    return this.state().url
+  }
+
+  async containers(): Promise<Docker.ContainerInfo[]> {
+    return await docker.listContainers({ all: true, filters: { label: [this.#label()] } })
+  }
+
+  /** Names of all that the engine has of it. */
+  async everything(): Promise<string[]> {
+    const filters = { label: [this.#label()] }
+    const [containers, networks, { Volumes }] = await Promise.all([
+      this.containers(),
+      docker.listNetworks({ filters }),
+      docker.listVolumes({ filters }),
+    ])
+    return [
+      ...containers.map(({ Names }) => `container ${Names[0]}`),
+      ...networks.map(({ Name }) => `network ${Name}`),
+      ...Volumes.map(({ Name }) => `volume ${Name}`),
+    ]
+  }
+
+  /** No secret of the project was in any output so far. */
+  expectNoSecretSaid(): void {
+    const { token, signingKey, parts } = JSON.parse(readFileSync(this.file('.hyper-sandbox/secrets.json'), 'utf8'))
+    const said = this.#said.join('\n')
+    for (const secret of [token, signingKey, ...Object.values(parts as object)]) assert.ok(!said.includes(secret))
+  }
+
+  #label(): string {
+    return `io.hyper63.sandbox.directory=${this.directory}`
+  }
+
+  override async [Symbol.asyncDispose](): Promise<void> {
+    const left = await this.everything()
+    if (left.length > 0) await this.run(['down', '--volumes', '--yes'])
+    await super[Symbol.asyncDispose]()
+    assert.deepEqual(left, [])
+  }
+}
+
+function allOn(image: string): void {
+  test('up, its verbs and down: the golden path', async () => {
+    await using project = new ComposeProject(image)
+    const up = await project.do('up', '--detach', '--wait', '--data', '--cache', '--port', '0')
+    assert.match(up.stderr, new RegExp(`${project.name}, engine compose\n`))
+    assert.match(up.stderr, /stored +in Docker volumes of/)
+    const { url } = project
+    assert.equal(await post(`${url}/data/test`, { _id: 'a', n: 1 }), 201)
+    assert.equal(await post(`${url}/cache/test`, { key: 'a', value: { n: 1 } }), 201)
+
+    const bound = (await project.containers()).flatMap(({ Ports }) => Ports).filter(({ PublicPort }) => PublicPort)
+    assert.deepEqual([...new Set(bound.map(({ IP, PrivatePort }) => `${IP} ${PrivatePort}`))], ['127.0.0.1 6363'])
+
+    const { stdout: status } = await project.do('status')
+    assert.match(status, /^SERVICE +STATE +HEALTH +VERSION +ADDRESS +MEMORY +CPU$/m)
+    assert.match(status, /^data +ready +\w+ +mongo \S+ +- +\d+ MB +\d+ %$/m)
+    assert.match(status, /^queue +off/m)
+    assert.match(status, new RegExp(`^gateway +running.* 127\\.0\\.0\\.1:${project.state().tcpPort} `, 'm'))
+    const { stdout: list } = await project.do('list')
+    assert.match(list, new RegExp(`^${project.name} +compose +running +${url}`, 'm'))
+    assert.match((await project.do('env')).stdout, new RegExp(`^HYPER=${url}/test$`, 'm'))
+    assert.match((await project.do('logs', 'gateway')).stdout, /^gateway +\| .*ready/m)
+    assert.doesNotMatch((await project.do('logs', 'data')).stdout, /^gateway/m)
+
+    const again = await project.json(['up', '--detach', '--cache'])
+    assert.deepEqual([again.data.alreadyRunning, again.data.changed, again.data.url], [true, [], url])
+    const more = await project.json(['up', '--detach', '--storage'])
+    assert.deepEqual(more.data.services, ['data', 'cache', 'storage'], 'what ran runs on')
+    assert.equal(await get(`${url}/data/test/a`), 200)
+
+    await project.do('restart', 'cache')
+    assert.equal(await get(`${url}/cache/test/a`), 200, 'the address and what was written stay')
+    await project.do('restart')
+    assert.equal(project.url, url)
+    assert.equal(await get(`${url}/data/test/a`), 200)
+    await project.do('wait', 'data', 'storage')
+    assert.match((await project.do('purge', 'cache', '--yes')).stdout, /cache 'test' emptied: 1 key/)
+    assert.equal(await get(`${url}/cache/test/a`), 404)
+
+    assert.match((await project.do('down')).stderr, /removed 4 containers/)
+    assert.match((await project.do('down')).stderr, /nothing was running/)
+    for (const args of [['status'], ['purge', '--yes'], ['env']]) assert.equal((await project.run(args)).code, 7)
+    await project.do('up', '--detach', '--data')
+    assert.equal(project.url, url, 'on the port of last time')
+    assert.equal(await get(`${url}/data/test/a`), 200)
+    project.expectNoSecretSaid()
+    await project.do('down', '--volumes', '--yes')
+    assert.equal(existsSync(project.file('.hyper-sandbox')), false)
+  })
+
+  test('up mends what others took away, also the memory of it', async () => {
+    await using project = new ComposeProject(image)
+    await project.do('up', '--detach', '--data', '--cache', '--port', '0')
+    const { url } = project
+    await post(`${url}/data/test`, { _id: 'a' })
+    const remove = async (service: string) => {
+      const found = (await project.containers()).find(({ Names }) => Names[0]?.includes(`-${service}-`))
+      await docker.getContainer(found?.Id ?? '').remove({ force: true })
+    }
+    await remove('gateway')
+    const stopped = await project.run(['status'])
+    assert.equal(stopped.code, 7)
+    assert.match(stopped.stderr, /mongo +running/, 'what is left is named')
+    await remove('mongo')
+    await project.do('up', '--detach')
+    assert.equal(await get(`${url}/data/test/a`), 200)
+
+    writeFileSync(project.file('.hyper-sandbox/compose.yaml'), '# mine\n', { flag: 'a' })
+    const edited = await project.do('up', '--detach')
+    assert.match(edited.stderr, /compose\.yaml was edited by hand .* kept as .*compose\.edited\.yaml/s)
+    assert.match(readFileSync(project.file('.hyper-sandbox/compose.edited.yaml'), 'utf8'), /# mine\n$/)
+
+    // Passwords are found again where else they are written down.
+    rmSync(project.file('.hyper-sandbox/secrets.json'))
+    await project.do('up', '--detach')
+    assert.equal(await get(`${url}/data/test/a`), 200)
+    await project.do('down')
+    rmSync(project.file('.hyper-sandbox/secrets.json'))
+    rmSync(project.file('.hyper-sandbox/.env'))
+    const lost = await project.json(['up', '--detach'])
+    assert.deepEqual([lost.code, lost.error?.code], [8, 'CONFIG_INVALID'], lost.error?.message)
+    assert.match(`${lost.error?.message}${lost.error?.actions.join()}`, /password.*down --volumes/s)
+    assert.deepEqual(await project.containers(), [], 'nothing half-made')
+
+    rmSync(project.file('.hyper-sandbox'), { recursive: true })
+    assert.match((await project.do('down', '--volumes', '--yes')).stderr, /removed \d volumes/)
+  })
+
+  test('what cannot start leaves nothing behind, and says why and what to type', async () => {
+    await using project = new ComposeProject(image)
+    const holder = createServer((_, response) => response.end())
+    await new Promise<void>((done) => holder.listen(0, '127.0.0.1', done))
+    const { port } = holder.address() as AddressInfo
+    const taken = await project.json(['up', '-d', '--cache', '--port', String(port)])
+    await new Promise((done) => holder.close(done))
+    assert.deepEqual([taken.code, taken.error?.code], [5, 'ADDRESS_IN_USE'])
+    assert.match(taken.error?.message ?? '', new RegExp(`by process ${process.pid} `))
+    assert.deepEqual(await project.everything(), [])
+
+    const missing = await project.json(['up', '-d', '--search'])
+    assert.equal(missing.code, 4, missing.error?.message)
+    assert.deepEqual(await project.everything(), [])
+
+    // In the gateway's place one that serves nothing: it is never ready.
+    project.configure(TEST_IMAGES.redis)
+    const late = await project.json(['up', '-d', '--cache', '--port', '0', '--timeout', '8s'])
+    assert.deepEqual([late.code, late.error?.code], [6, 'NOT_READY'], late.error?.message)
+    assert.match(late.error?.message ?? '', /cache did not answer; the last lines of its containers:/)
+    assert.deepEqual(await project.everything(), [], 'not even the volumes: there were none before')
+
+    const interrupted = project.start(['up', '--cache', '--port', '0'])
+    await eventually('a container runs', async () => (await project.containers()).length > 0)
+    interrupted.child.kill('SIGINT')
+    const ended = await interrupted.ended
+    assert.equal(ended.code, 130, ended.stderr)
+    assert.match(ended.stderr, /interrupted; what was started is stopped again/)
+    assert.deepEqual(await project.everything(), [])
+  })
+
+  test('in the foreground until Ctrl-C; what is ephemeral is gone then', async () => {
+    await using project = new ComposeProject(image)
+    const up = project.start(['up', '--cache', '--port', '0', '--ephemeral', '--expose', '--tls'])
+    await up.says('Ctrl-C stops it')
+    const { url } = project
+    const { stderr } = up.said()
+    assert.match(stderr, /redis +127\.0\.0\.1:\d+/)
+    assert.match(stderr, /https +https:\/\/127\.0\.0\.1:\d+/)
+    assert.match(stderr, /trust +NODE_EXTRA_CA_CERTS=/)
+    assert.equal(await post(`${url}/cache/test`, { key: 'a', value: 1 }), 201)
+    const second = await project.do('up', '--cache', '--ephemeral', '--expose', '--tls', '--port', '0')
+    assert.match(second.stderr, /already running/)
+    up.child.kill('SIGINT')
+    assert.equal((await up.ended).code, 130)
+    assert.deepEqual(await project.everything(), [])
+    assert.equal(project.hasState(), false)
+  })
+
+  test('two starts at once are one sandbox, and another directory may not take its name', async () => {
+    await using project = new ComposeProject(image)
+    const both = await Promise.all([1, 2].map(() => project.run(['up', '-d', '--cache', '--port', '0'])))
+    for (const { code, stderr } of both) assert.equal(code, 0, stderr)
+    assert.equal((await project.containers()).length, 2)
+    await using other = new ComposeProject(image)
+    other.write('hyper-sandbox.yaml', readFileSync(project.file('hyper-sandbox.yaml'), 'utf8'))
+    const refused = await other.json(['up', '-d', '--cache', '--port', '0'])
+    assert.deepEqual([refused.code, refused.error?.code], [8, 'CONFIG_INVALID'])
+    assert.equal(await get(`${project.url}/readyz`), 200)
+    await project.do('down', '--volumes', '--yes')
+  })
+
+  test('engine auto: compose where Docker answers and its images are had, else embedded with a word on it', async () => {
+    await using project = new ComposeProject(image)
+    delete project.env.HYPER_SANDBOX_ENGINE
+    project.configure('registry.invalid/none:1')
+    const fallen = await project.run(['up', '-d', '--data', '--port', '0'])
+    assert.equal(fallen.code, 0, fallen.stderr)
+    assert.match(fallen.stderr, /warning: the engine compose cannot be had, so this is the embedded one: .*gateway/)
+    assert.match(fallen.stderr, /up --engine compose/)
+    await project.do('down')
+    project.configure(image)
+    assert.equal((await project.json(['config'])).data.engine, 'embedded', 'never switched silently')
+    await project.do('down', '--volumes', '--yes')
+    assert.equal((await project.json(['config'])).data.engine, 'compose')
+  })
+}
