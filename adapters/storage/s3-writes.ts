@@ -165,6 +165,6 @@ export class S3Writes {
   async #noteReplaced(generation: string, old: StoredRecord | undefined): Promise<NotedBody | undefined> {
     if (!old || old.record.isInline) return undefined
     const { object, id } = old.record
-    return this.#store.chores.note({ kind: 'body', generation, object, id })
+    return this.#store.chores.noteRemoval({ kind: 'body', generation, object, id })
   }
 }
