@@ -7,6 +7,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { HyperError } from '../../server/error.ts'
 import type { S3Buckets } from './s3-buckets.ts'
+import { isFull } from './s3-error.ts'
 import { keyOf } from './s3-names.ts'
 import { newId, type Places } from './s3-places.ts'
 import type { S3Records } from './s3-records.ts'
@@ -98,6 +99,16 @@ export class S3Chores {
     return noted
   }
 
+  /** The same for what makes room: where that is needed nothing can be written down, and it is removed all the same. */
+  async noteRemoval<C extends Chore>(chore: C): Promise<Noted<C>> {
+    const noted = { key: this.#store.places.chores + newId(), chore, at: performance.now() }
+    await this.#write(noted).catch((error: unknown) => {
+      if (!isFull(error)) throw error
+    })
+    this.#own.set(noted.key, noted)
+    return noted
+  }
+
   /** @throws BACKEND_UNAVAILABLE when another gateway may have taken it for left behind */
   expectOwn({ at }: Noted): void {
     if (performance.now() - at < this.#leaseMs / 2) return
@@ -138,15 +149,20 @@ export class S3Chores {
     await this.cross(noted)
   }
 
+  /** Removes all of a generation that its bucket keeps; answers how many objects there were. */
+  async clear(generation: string): Promise<number> {
+    const { places } = this.#store
+    const count = await this.#removeAll(places.objects(generation))
+    await this.#removeAll(places.bodies(generation))
+    return count
+  }
+
   /** What nothing refers to; then the line is crossed out. */
   async #carryOut(noted: Noted): Promise<void> {
-    const { buckets, places } = this.#store
+    const { buckets } = this.#store
     const { chore } = noted
     if (chore.kind === 'body') await this.#removeUnnamedBody(chore)
-    else if (!(await buckets.isNamed(chore.bucket, chore.generation))) {
-      await this.#removeAll(places.objects(chore.generation))
-      await this.#removeAll(places.bodies(chore.generation))
-    }
+    else if (!(await buckets.isNamed(chore.bucket, chore.generation))) await this.clear(chore.generation)
     if (!this.#isClosing) await this.cross(noted)
   }
 
@@ -159,12 +175,15 @@ export class S3Chores {
     await server.remove(key)
   }
 
-  async #removeAll(prefix: string): Promise<void> {
+  async #removeAll(prefix: string): Promise<number> {
+    let count = 0
     for (let isLast = false; !isLast && !this.#isClosing; ) {
       const listed = await this.#store.server.list(prefix, '')
       await this.#store.server.removeAll(listed.keys)
+      count += listed.keys.length
       isLast = listed.isLast
     }
+    return count
   }
 
   async #doLeftovers(): Promise<void> {

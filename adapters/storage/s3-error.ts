@@ -45,6 +45,14 @@ export function isConflict(error: unknown): boolean {
   return ['PreconditionFailed', 'ConditionalRequestConflict', 'NoSuchKey'].includes(codeOf(error))
 }
 
+/** Whether S3 takes nothing any more until something is removed. */
+export function isFull(error: unknown): boolean {
+  const { cause } = error as HyperError
+  return ['XMinioStorageFull', 'XMinioStorageQuotaExceeded', 'QuotaExceeded', 'InsufficientCapacity'].includes(
+    codeOf(cause),
+  )
+}
+
 /** @param server such as `S3 at minio:9000` */
 export function asS3Error(error: unknown, server: string): HyperError {
   if (error instanceof HyperError) return error

@@ -57,6 +57,10 @@ export class S3Writes {
       const { inline, ...received } = await receive(body, mediaType, async () => {
         apart = await this.#beginBody(bucket, object, id)
         return apart.writer
+      }).catch(async (error: unknown) => {
+        // That there is no such bucket is said first, whatever becomes of the body.
+        if (!apart) await this.#store.buckets.generationOf(bucket)
+        throw error
       })
       const record = { object, mediaType, ...received, modified: 0, id, isInline: inline !== undefined }
       return await this.#turns.take(`${bucket}/${object}`, () => this.#publish(bucket, record, inline, apart, onlyIf))
@@ -161,6 +165,6 @@ export class S3Writes {
   async #noteReplaced(generation: string, old: StoredRecord | undefined): Promise<NotedBody | undefined> {
     if (!old || old.record.isInline) return undefined
     const { object, id } = old.record
-    return this.#store.chores.note({ kind: 'body', generation, object, id })
+    return this.#store.chores.noteRemoval({ kind: 'body', generation, object, id })
   }
 }

@@ -10,6 +10,7 @@ import type { ByteRange, ObjectInfo, StoragePort } from '../../server/ports/stor
 import { addressOf, type S3StorageOptions } from './s3-address.ts'
 import { S3Buckets } from './s3-buckets.ts'
 import { type NotedGeneration, S3Chores } from './s3-chores.ts'
+import { isFull } from './s3-error.ts'
 import { type ListedPage, listPage, recordsAt } from './s3-listing.ts'
 import { placesIn } from './s3-places.ts'
 import { infoOf, S3Records, type StoredRecord } from './s3-records.ts'
@@ -61,7 +62,7 @@ export function createS3Storage(options: S3StorageOptions): StoragePort {
     const gone: NotedGeneration[] = []
     try {
       await change(async (generation) => {
-        gone.push(await chores.note({ kind: 'generation', generation, bucket }))
+        gone.push(await chores.noteRemoval({ kind: 'generation', generation, bucket }))
       })
       return gone
     } catch (error) {
@@ -112,7 +113,14 @@ export function createS3Storage(options: S3StorageOptions): StoragePort {
     },
 
     async emptyBucket({ bucket }) {
-      const gone = await lostBy(bucket, (before) => buckets.renew(bucket, before))
+      let gone: NotedGeneration[]
+      try {
+        gone = await lostBy(bucket, (before) => buckets.renew(bucket, before))
+      } catch (error) {
+        if (!isFull(error)) throw error
+        // No record can be written until there is room again.
+        return { count: await chores.clear(await buckets.generationOf(bucket)) }
+      }
       // Counted when nothing comes to it any more.
       const count = await server.count(places.objects(gone.at(-1)?.chore.generation ?? ''))
       for (const noted of gone) chores.sweep(noted)

@@ -123,6 +123,16 @@ export function storageSuite({ test, create }: StorageSuiteOptions): void {
     assert.deepEqual((await storage.listBuckets({})).names, ['b'])
   })
 
+  rule('missing bucket: is told before what is wrong with the body', async ({ storage }) => {
+    for (const size of [0, LARGE]) {
+      const body = async function* () {
+        yield* cut(patterned(size, 1), 65_536)
+        throw new HyperError('BAD_REQUEST', 'the body was cut off')
+      }
+      await refused(storage.putObject({ bucket: 'nope', object: 'k', body: body() }), 'BUCKET_NOT_FOUND')
+    }
+  })
+
   rule('emptyBucket: removes and counts the objects, keeps the bucket', async ({ storage, put, keys, bytes }) => {
     await storage.makeBucket({ bucket: 'other' })
     await storage.putObject({ bucket: 'other', object: 'k', body: asBody('stays') })
