@@ -75,64 +75,6 @@ function run(server: RealServer): void {
 
   describe("Meilisearch's own rules", { concurrency: false }, () => {
     test(
-      'queries: more than ten words are looked for',
-      alone(async (search) => {
-        await search.indexDoc({ index: 'i', key: 'k', doc: { text: 'last' } })
-        const words = Array.from({ length: 1_200 }, (_, n) => `w${n}`).join(' ')
-        assert.deepEqual(await found(search, `${words} last`), ['k'])
-      }),
-    )
-
-    test(
-      'texts: words after the 65 535th are found',
-      alone(async (search) => {
-        const text = `first ${Array.from({ length: 70_000 }, (_, n) => n % 1_000).join(' ')} last`
-        await search.indexDoc({ index: 'i', key: 'k', doc: { text } })
-        assert.deepEqual(await found(search, 'last'), ['k'])
-        assert.deepEqual(await found(search, 'first'), ['k'])
-      }),
-    )
-
-    test(
-      'words: neither split nor joined, compared letter by letter',
-      alone(async (search) => {
-        const texts = [
-          '東京都',
-          'ﬁne',
-          'fine',
-          'e\u0301',
-          'é',
-          'ＡＢＣ',
-          'abc',
-          'sunflower',
-          '1e3',
-          'nan',
-          'ﬀ'.repeat(200),
-        ]
-        await search.bulk({ index: 'i', docs: texts.map((text, n) => ({ id: `k${n}`, text })) })
-        const table: [string, string[]][] = [
-          ['東京', []],
-          ['東京都', ['k0']],
-          ['ﬁne', ['k1']],
-          ['fine', ['k2']],
-          ['e\u0301', ['k3']],
-          ['é', ['k4']],
-          ['ａｂｃ', ['k5']],
-          ['abc', ['k6']],
-          ['sun flower', []],
-          ['sunflowr', []],
-          ['sunf', []],
-          ['1000', []],
-          ['1e3', ['k8']],
-          ['NaN', ['k9']],
-          ['ﬀ'.repeat(200), ['k10']],
-          ['ﬀ'.repeat(199), []],
-        ]
-        for (const [query, expected] of table) assert.deepEqual(await found(search, query), expected, query)
-      }),
-    )
-
-    test(
       'filters: no text of a query is part of one',
       alone(async (search) => {
         await search.indexDoc({ index: 'i', key: 'k', doc: { text: 'one' } })

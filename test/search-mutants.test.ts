@@ -275,6 +275,24 @@ const mutants: BrokenAdapter[] = [
   ofQuery('words lose their accents', '', {
     q: (q) => ({ ...q, query: q.query.normalize('NFD').replaceAll(/\p{M}/gu, '') }),
   }),
+  ofQuery('letters are made compatible', 'words of any script', {
+    q: (q) => ({ ...q, query: q.query.normalize('NFKC') }),
+  }),
+  ofQuery('ten words of a query are read', 'query long', {
+    q: (q) => ({ ...q, query: q.query.split(' ').slice(0, 10).join(' ') || ' ' }),
+  }),
+  {
+    name: 'so many words of a text are read',
+    rule: 'words far',
+    breaks: (real) => ({
+      indexDoc: ({ doc, ...at }) => {
+        const { text } = doc
+        const read =
+          typeof text === 'string' && text.length > 200_000 ? text.split(' ').slice(0, 65_535).join(' ') : text
+        return real.indexDoc({ ...at, doc: { ...doc, text: read } })
+      },
+    }),
+  },
   ofQuery('symbols separate words', '', { q: (q) => ({ ...q, query: q.query.replaceAll(/\p{S}/gu, ' ') || ' ' }) }),
   ofQuery('AND, OR and NOT are operators', 'words no language', {
     q: (q) => ({ ...q, query: q.query.replaceAll(/\b(AND|OR|NOT)\b/g, '') }),

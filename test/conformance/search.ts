@@ -489,7 +489,41 @@ export function searchSuite({ test, create }: SearchSuiteOptions): void {
     assert.deepEqual(await found('é'.repeat(900)), ['2'])
   })
 
+  rule('words of any script: neither split nor joined, compared letter by letter', async ({ addTexts, found }) => {
+    const texts = ['東京都', 'ﬁne', 'fine', 'e\u0301', 'é', 'ＡＢＣ', 'abc', 'sunflower', '1e3', 'nan', 'ﬀ'.repeat(200)]
+    await addTexts(...texts)
+    const table: [string, string[]][] = [
+      ['東京', []],
+      ['東京都', ['0']],
+      ['ﬁne', ['1']],
+      ['fine', ['2']],
+      ['e\u0301', ['3']],
+      ['é', ['4']],
+      ['ａｂｃ', ['5']],
+      ['abc', ['6']],
+      ['sun flower', []],
+      ['1000', []],
+      ['1e3', ['8']],
+      ['NaN', ['9']],
+      ['ﬀ'.repeat(200), ['10']],
+      ['ﬀ'.repeat(199), []],
+    ]
+    for (const [query, expected] of table) assert.deepEqual(await found(query), expected, query)
+  })
+
+  rule('words far: they are found wherever they are in a long text', async ({ addTexts, found }) => {
+    await addTexts(`first ${Array.from({ length: 70_000 }, (_, n) => n % 1_000).join(' ')} last`)
+    assert.deepEqual(await found('first'), ['0'])
+    assert.deepEqual(await found('last'), ['0'])
+  })
+
   // Queries
+
+  rule('query long: each word of it counts', async ({ addTexts, found }) => {
+    await addTexts('last', 'w700', 'other')
+    const words = Array.from({ length: 1_200 }, (_, n) => `w${n}`).join(' ')
+    assert.deepEqual(await found(`${words} last`), ['0', '1'])
+  })
 
   rule('query empty: is QUERY_INVALID, before anything is looked at', async ({ search, matches }) => {
     await refused(matches(''), 'QUERY_INVALID')
