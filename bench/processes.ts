@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { BareAnswer } from './bare-server.ts'
+import type { Addresses } from './driver-server.ts'
 
 const root = join(import.meta.dirname, '..')
 /** The built package when there is one: that is what users run. */
@@ -28,14 +29,27 @@ export interface Server {
   close(): Promise<void>
 }
 
-export async function startBare(answer: BareAnswer): Promise<Server> {
+export function startBare(answer: BareAnswer): Promise<Server> {
+  return startServer('bare-server.ts', answer)
+}
+
+/** A bare server that calls the drivers of real ones. */
+export function startDrivers(addresses: Addresses): Promise<Server> {
+  return startServer('driver-server.ts', addresses)
+}
+
+async function startServer(file: string, means: object): Promise<Server> {
   const began = performance.now()
-  const child = spawn(process.execPath, [join(import.meta.dirname, 'bare-server.ts'), JSON.stringify(answer)], {
+  const child = spawn(process.execPath, [join(import.meta.dirname, file), JSON.stringify(means)], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   endWithUs(child)
   if (!child.stdout) throw new Error('no stdout')
-  const [line] = (await once(createInterface(child.stdout), 'line')) as [string]
+  const ended = once(child, 'exit').then(() => {
+    throw new Error(`${file} ended before it was ready`)
+  })
+  const [line] = (await Promise.race([once(createInterface(child.stdout), 'line'), ended])) as [string]
+  ended.catch(() => {})
   return {
     url: `http://127.0.0.1:${line}`,
     pid: child.pid ?? 0,
@@ -44,14 +58,14 @@ export async function startBare(answer: BareAnswer): Promise<Server> {
   }
 }
 
-/** The real CLI in the foreground, in a project of its own. @param tcpPort a free one */
-export async function startSandbox(tcpPort: number): Promise<Server> {
+/** The real CLI in the foreground, in a project of its own. @param tcpPort a free one @param env what else it is told */
+export async function startSandbox(tcpPort: number, env: Record<string, string> = {}): Promise<Server> {
   const project = await mkdtemp(join(tmpdir(), 'hyper-sandbox-bench-'))
   const url = `http://127.0.0.1:${tcpPort}`
   const began = performance.now()
   const child = spawn(process.execPath, [cli, 'up', ...SERVICES, '--port', String(tcpPort)], {
     cwd: project,
-    env: { ...process.env, HYPER_SANDBOX_HOME: join(project, 'home') },
+    env: { ...process.env, HYPER_SANDBOX_HOME: join(project, 'home'), ...env },
     stdio: 'ignore',
   })
   endWithUs(child)

@@ -1,25 +1,19 @@
 /**
  * `npm run bench`: the real CLI and a bare `node:http` server, loaded alike and in turn within one run, because absolute
  * figures of a shared machine mean little. Prints the median of the paired ratios with their spread, and CPU per request;
- * `--json FILE` keeps everything. `--only NAME` runs the scenarios whose name contains it.
+ * `--json FILE` keeps everything. `--only NAME` runs the scenarios whose name contains it. `--engine compose` has the sandbox work on
+ * real servers, beside a bare server that calls their drivers.
  */
 import { existsSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
-import autocannon from 'autocannon'
 import { measureDelivery } from './delivery.ts'
 import { clientOf, documents, fill } from './fixture.ts'
-import {
-  builtCli,
-  cpuMicroseconds,
-  freeTcpPort,
-  residentMegabytes,
-  type Server,
-  startBare,
-  startSandbox,
-} from './processes.ts'
+import { CONNECTIONS, type Load, load, median, print, row, type Spread, show, spread, withUnique } from './load.ts'
+import { builtCli, freeTcpPort, residentMegabytes, type Server, startBare, startSandbox } from './processes.ts'
 import { type Scenario, scenarios } from './scenarios.ts'
+import { measureOnServers } from './servers.ts'
 
 const { values: options } = parseArgs({
   options: {
@@ -27,19 +21,13 @@ const { values: options } = parseArgs({
     seconds: { type: 'string', default: '2' },
     only: { type: 'string', default: '' },
     json: { type: 'string' },
+    engine: { type: 'string', default: 'embedded' },
   },
 })
 const rounds = Number(options.rounds)
 const seconds = Number(options.seconds)
-const CONNECTIONS = 20
 const STARTS = 7
 const IDLE_MS = 3_000
-
-interface Load {
-  requestsPerSecond: number
-  cpuMicroseconds: number | undefined
-  failed: number
-}
 
 interface Result {
   name: string
@@ -52,48 +40,10 @@ interface Result {
   aim: number
 }
 
-interface Spread {
-  median: number
-  min: number
-  max: number
-}
-
-let unique = 0
-
-async function load(server: Server, scenario: Scenario, durationSeconds = seconds): Promise<Load> {
-  const bodies = scenario.bodies ?? []
-  let turn = 0
-  const before = cpuMicroseconds(server.pid)
-  const result = await autocannon({
-    url: server.url,
-    connections: CONNECTIONS,
-    duration: durationSeconds,
-    requests: [
-      {
-        method: scenario.method,
-        path: scenario.path,
-        ...(bodies.length === 0 ? {} : { headers: { 'content-type': 'application/json' } }),
-        setupRequest: (request) => {
-          if (bodies.length > 0) request.body = bodies[turn++ % bodies.length]?.replace('#', String(unique++)) ?? ''
-          request.path = scenario.path.replace('#', String(unique++))
-          return request
-        },
-      },
-    ],
-  })
-  const after = cpuMicroseconds(server.pid)
-  return {
-    requestsPerSecond: result.requests.average,
-    cpuMicroseconds:
-      before === undefined || after === undefined ? undefined : (after - before) / Math.max(1, result.requests.total),
-    failed: result.non2xx + result.errors,
-  }
-}
-
 async function measure(sandbox: Server, target: Server, scenario: Scenario): Promise<Result> {
   await scenario.prepare?.(clientOf(sandbox.url), target.url)
-  const body = scenario.bodies?.[0]?.replace('#', String(unique++))
-  const response = await fetch(sandbox.url + scenario.path.replace('#', String(unique++)), {
+  const body = scenario.bodies?.[0] && withUnique(scenario.bodies[0])
+  const response = await fetch(sandbox.url + withUnique(scenario.path), {
     method: scenario.method,
     ...(body === undefined ? {} : { body, headers: { 'content-type': 'application/json' } }),
   })
@@ -108,7 +58,7 @@ async function measure(sandbox: Server, target: Server, scenario: Scenario): Pro
     await load(sandbox, scenario, 2)
     for (let round = 0; round < rounds; round++) {
       await scenario.settle?.(sandbox.url)
-      pairs.push({ bare: await load(bare, scenario), sandbox: await load(sandbox, scenario) })
+      pairs.push({ bare: await load(bare, scenario, seconds), sandbox: await load(sandbox, scenario, seconds) })
     }
     const cpu = (side: 'bare' | 'sandbox') => median(pairs.map((pair) => pair[side].cpuMicroseconds ?? Number.NaN))
     const cpuRatios = pairs.map(
@@ -148,88 +98,76 @@ async function measureStart(): Promise<{ startMs: Spread; idleMegabytes: Spread 
   return { startMs: spread(starts), idleMegabytes: resident.length > 0 ? spread(resident) : undefined }
 }
 
-function median(numbers: number[]): number {
-  const sorted = [...numbers].sort((a, b) => a - b)
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN
-}
-
-function spread(numbers: number[]): Spread {
-  return { median: median(numbers), min: Math.min(...numbers), max: Math.max(...numbers) }
-}
-
-function row(cells: (string | number)[]): string {
-  return cells.map((cell, index) => (index === 0 ? String(cell).padEnd(17) : String(cell).padStart(13))).join('')
-}
-
-function show({ median: middle, min, max }: Spread, digits: number): string {
-  return `${middle.toFixed(digits)} (${min.toFixed(digits)}–${max.toFixed(digits)})`
-}
-
-const print = (line: string) => process.stdout.write(`${line}\n`)
-
-print(
-  `${existsSync(builtCli) ? 'the built package' : 'the sources (npm run build measures what users run)'}, Node ${process.version}, ${cpus().length} cores`,
-)
-print(
-  `autocannon, ${CONNECTIONS} connections, ${rounds} rounds of ${seconds} s in turn; the bare server gives the same answers`,
-)
-print(
-  `1 000 documents of some ${Math.round(JSON.stringify(documents).length / documents.length)} bytes; a query answers 25`,
-)
-print('')
-print(`${row(['', 'floor', 'aim', 'µs CPU/req', 'bare µs'])}   × bare node:http: throughput, by CPU`)
-
-const results: Result[] = []
-const chosen = scenarios.filter((scenario) => scenario.name.includes(options.only))
-if (chosen.length > 0) {
-  const sandbox = await startSandbox(await freeTcpPort())
-  const target = await startBare({ status: 204, headers: [], body: '' })
-  try {
-    await fill(clientOf(sandbox.url))
-    for (const scenario of chosen) {
-      const result = await measure(sandbox, target, scenario)
-      results.push(result)
-      const { cpuMicroseconds: cpu, cpuRatio } = result
-      print(
-        `${row([result.name, result.floor, result.aim, cpu.sandbox?.toFixed(1) ?? '-', cpu.bare?.toFixed(1) ?? '-'])}   ${show(result.ratio, 2)}, ${cpuRatio ? show(cpuRatio, 2) : '-'}${result.failed > 0 ? `  ${result.failed} FAILED` : ''}`,
-      )
-    }
-  } finally {
-    await sandbox.close()
-    await target.close()
-  }
-}
-
-let delivery: number | undefined
-if (options.only === '' || 'delivery'.includes(options.only)) {
-  const sandbox = await startSandbox(await freeTcpPort())
-  try {
-    delivery = await measureDelivery(sandbox)
-  } finally {
-    await sandbox.close()
-  }
-  print('')
-  print(`delivery of queued jobs   ${delivery.toFixed(0)} a second to one local target`)
-}
-
-const start = options.only === '' || 'start'.includes(options.only) ? await measureStart() : undefined
-if (start) {
-  print('')
-  print(`start to first 2xx write  ${show(start.startMs, 0)} ms   floor 400, aim 300`)
-  if (start.idleMegabytes) print(`idle memory               ${show(start.idleMegabytes, 0)} MB   floor 110, aim 90`)
-}
-if (options.json) {
-  await writeFile(
-    options.json,
-    `${JSON.stringify({ node: process.version, cores: cpus().length, rounds, seconds, results, delivery, start }, null, 2)}\n`,
-  )
-}
-
-const missed = results.filter((result) => result.ratio.median < result.floor || result.failed > 0)
-if (missed.length > 0 || (start && start.startMs.median > 400)) {
-  print('')
+async function measureEmbedded(): Promise<void> {
   print(
-    `below the floor: ${[...missed.map((result) => result.name), ...(start && start.startMs.median > 400 ? ['start'] : [])].join(', ')}`,
+    `${existsSync(builtCli) ? 'the built package' : 'the sources (npm run build measures what users run)'}, Node ${process.version}, ${cpus().length} cores`,
   )
-  process.exitCode = 1
+  print(
+    `autocannon, ${CONNECTIONS} connections, ${rounds} rounds of ${seconds} s in turn; the bare server gives the same answers`,
+  )
+  print(
+    `1 000 documents of some ${Math.round(JSON.stringify(documents).length / documents.length)} bytes; a query answers 25`,
+  )
+  print('')
+  print(`${row(['', 'floor', 'aim', 'µs CPU/req', 'bare µs'])}   × bare node:http: throughput, by CPU`)
+
+  const results: Result[] = []
+  const chosen = scenarios.filter((scenario) => scenario.name.includes(options.only))
+  if (chosen.length > 0) {
+    const sandbox = await startSandbox(await freeTcpPort())
+    const target = await startBare({ status: 204, headers: [], body: '' })
+    try {
+      await fill(clientOf(sandbox.url))
+      for (const scenario of chosen) {
+        const result = await measure(sandbox, target, scenario)
+        results.push(result)
+        const { cpuMicroseconds: cpu, cpuRatio } = result
+        print(
+          `${row([result.name, result.floor, result.aim, cpu.sandbox?.toFixed(1) ?? '-', cpu.bare?.toFixed(1) ?? '-'])}   ${show(result.ratio, 2)}, ${cpuRatio ? show(cpuRatio, 2) : '-'}${result.failed > 0 ? `  ${result.failed} FAILED` : ''}`,
+        )
+      }
+    } finally {
+      await sandbox.close()
+      await target.close()
+    }
+  }
+
+  let delivery: number | undefined
+  if (options.only === '' || 'delivery'.includes(options.only)) {
+    const sandbox = await startSandbox(await freeTcpPort())
+    try {
+      delivery = await measureDelivery(sandbox)
+    } finally {
+      await sandbox.close()
+    }
+    print('')
+    print(`delivery of queued jobs   ${delivery.toFixed(0)} a second to one local target`)
+  }
+
+  const start = options.only === '' || 'start'.includes(options.only) ? await measureStart() : undefined
+  if (start) {
+    print('')
+    print(`start to first 2xx write  ${show(start.startMs, 0)} ms   floor 400, aim 300`)
+    if (start.idleMegabytes) print(`idle memory               ${show(start.idleMegabytes, 0)} MB   floor 110, aim 90`)
+  }
+  if (options.json) {
+    await writeFile(
+      options.json,
+      `${JSON.stringify({ node: process.version, cores: cpus().length, rounds, seconds, results, delivery, start }, null, 2)}\n`,
+    )
+  }
+
+  const missed = results.filter((result) => result.ratio.median < result.floor || result.failed > 0)
+  if (missed.length > 0 || (start && start.startMs.median > 400)) {
+    print('')
+    print(
+      `below the floor: ${[...missed.map((result) => result.name), ...(start && start.startMs.median > 400 ? ['start'] : [])].join(', ')}`,
+    )
+    process.exitCode = 1
+  }
 }
+
+if (options.engine === 'compose') {
+  const { only, json } = options
+  await measureOnServers({ rounds, seconds, only, json })
+} else await measureEmbedded()

@@ -29,6 +29,13 @@ const MISSING = /"(\$bits(?:All|Any)(?:Set|Clear))":/
 
 const FAULTS: Fault[] = [
   {
+    name: 'strings are ordered by their bytes',
+    recognise: ({ selector }, documents) => {
+      const texts = JSON.stringify([selector, documents])
+      return /[\ue000-\uffff]/.test(texts) && /[\u{10000}-\u{10ffff}]/u.test(texts)
+    },
+  },
+  {
     name: '$gte and $lte of null also find documents without the field',
     recognise: ({ selector }) => has(selector, /"\$[gl]te":null/),
   },
@@ -64,7 +71,7 @@ export const standInJudge: Judge<unknown> = {
   },
 
   async explain({ step, embedded, remote }, sides) {
-    if (step.method !== 'queryDocuments') return undefined
+    if (step.method !== 'queryDocuments' && step.method !== 'listDocuments') return undefined
     const query = queryOf(step)
     const documents = await documentsOf(sides.embedded as Guarded<DataPort>)
     const answers = { embedded: listOf(embedded), remote: listOf(remote) }
@@ -78,7 +85,8 @@ function lacks(name: string): Verdict {
 }
 
 function queryOf({ args }: Step): Query {
-  const { selector = {}, sort = [] } = args.query as Partial<Query>
+  // What a list is asked for are ids.
+  const { selector = { _id: args }, sort = [] } = (args.query ?? {}) as Partial<Query>
   return { selector, sort }
 }
 
