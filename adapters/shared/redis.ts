@@ -23,7 +23,7 @@ const CHECK_MS = 1_300
 const CLOSE_MS = 1_000
 const LONGEST_RETRY_MS = 500
 /** A connection that was silent for so long while we wait for an answer leads nowhere any more: another host may have its address. */
-const SILENCE_MS = 3_000
+const SILENCE_MS = 2_000
 
 /** @param scripts Lua by the name of the command that each becomes */
 export function connectRedis(url: string, scripts: NonNullable<RedisOptions['scripts']> = {}): RedisServer {
