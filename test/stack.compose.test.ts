@@ -5,7 +5,7 @@ import { randomUUID } from 'node:crypto'
 import { readFileSync, statSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
-import { test } from 'node:test'
+import { after, before, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import type { ContainerInspectInfo } from 'dockerode'
@@ -16,7 +16,7 @@ import type { LogLine, PullProgress, Stack, StackConfig } from '../compose/stack
 import type { HyperError } from '../server/error.ts'
 import { startRegistry } from './helpers/registry.ts'
 import { testProject } from './helpers/stack-config.ts'
-import { TEST_IMAGES } from './parts/images.ts'
+import { BASE_IMAGE, TEST_IMAGES } from './parts/images.ts'
 
 const DOWN_MS = 20_000
 const RANDOM_STARTS = 6
@@ -62,13 +62,18 @@ interface Running extends AsyncDisposable {
 function allOn(engine: Engine): void {
   const { docker } = engine
 
+  /** Stays up, and keeps nothing. */
+  const standIn = `stack-test-gateway:${randomUUID().slice(0, 8)}`
+  before(() => build(standIn, `FROM ${BASE_IMAGE}\nCMD ["redis-server", "--save", ""]\n`))
+  after(() => removeImage(standIn))
+
   /** A sandbox with one backend, and in the gateway's place a server that stays up. It removes everything it made. */
   function sandbox(changes: Partial<StackConfig> = {}): Running {
     const project = testProject({
       name: `stack-test-${randomUUID().slice(0, 8)}`,
       services: { cache: {} },
       listen: { host: '127.0.0.1', tcpPort: 0 },
-      images: { override: { redis: [TEST_IMAGES.redis], gateway: [TEST_IMAGES.redis], mongo: [TEST_IMAGES.mongo] } },
+      images: { override: { redis: [TEST_IMAGES.redis], gateway: [standIn], mongo: [TEST_IMAGES.mongo] } },
       ...changes,
     })
     const { config } = project
@@ -332,7 +337,7 @@ function allOn(engine: Engine): void {
 
   test('every image that cannot be had is named, with each candidate and why', async () => {
     const none = ['127.0.0.1:1/none/a', '127.0.0.1:1/none/b:1']
-    await using running = sandbox({ images: { override: { redis: none, gateway: [TEST_IMAGES.redis] } } })
+    await using running = sandbox({ images: { override: { redis: none, gateway: [standIn] } } })
     await assert.rejects(running.stack.up({}), (error: HyperError) => {
       assert.equal(error.code, 'ENGINE_UNAVAILABLE')
       assert.match(error.message, /image of redis cannot be had:\n {2}127.0.0.1:1\/none\/a:latest: .*refused\n {2}127/)
@@ -343,7 +348,7 @@ function allOn(engine: Engine): void {
   })
 
   test('the next candidate is taken where the first cannot be had, and then kept', async () => {
-    const override = { redis: ['127.0.0.1:1/none/a', TEST_IMAGES.redis], gateway: [TEST_IMAGES.redis] }
+    const override = { redis: ['127.0.0.1:1/none/a', TEST_IMAGES.redis], gateway: [standIn] }
     await using running = sandbox({ images: { override } })
     const seen: string[] = []
     const onProgress = ({ part, state }: PullProgress) => {
@@ -362,7 +367,7 @@ function allOn(engine: Engine): void {
     await using registry = await startRegistry({ architecture: engine.architecture, env: ['REDIS_VERSION=9.9.9'] })
     registry.failures = 1
     const name = `${registry.image}:some-tag`
-    await using running = sandbox({ images: { override: { redis: [name], gateway: [TEST_IMAGES.redis] } } })
+    await using running = sandbox({ images: { override: { redis: [name], gateway: [standIn] } } })
     const steps: PullProgress[] = []
     const onProgress = (step: PullProgress) => {
       if (step.part === 'redis') steps.push(step)
@@ -390,7 +395,7 @@ function allOn(engine: Engine): void {
   test('a registry that asks for a login gets what docker login has kept', async () => {
     await using registry = await startRegistry({ architecture: engine.architecture })
     registry.login = 'someone:secret'
-    await using running = sandbox({ images: { override: { redis: [registry.image], gateway: [TEST_IMAGES.redis] } } })
+    await using running = sandbox({ images: { override: { redis: [registry.image], gateway: [standIn] } } })
     const refused = { code: 'ENGINE_UNAVAILABLE', message: /no basic auth credentials|unauthorized/ }
     await assert.rejects(running.stack.pull({ onProgress() {} }), refused)
     const directory = running.config.projectDirectory
@@ -405,7 +410,7 @@ function allOn(engine: Engine): void {
   test('an image for another processor is refused by that reason', async () => {
     const other = engine.architecture === 'arm64' ? 'amd64' : 'arm64'
     await using registry = await startRegistry({ architecture: other })
-    await using running = sandbox({ images: { override: { redis: [registry.image], gateway: [TEST_IMAGES.redis] } } })
+    await using running = sandbox({ images: { override: { redis: [registry.image], gateway: [standIn] } } })
     await assert.rejects(running.stack.up({}), (error: HyperError) => {
       assert.equal(error.code, 'ENGINE_UNAVAILABLE')
       return error.message.includes(`is built for ${other}, this engine runs ${engine.architecture}`)
