@@ -323,6 +323,21 @@ function allOn(engine: Engine): void {
     await running.stack.up({})
   })
 
+  test('what a start left that was killed, down finds', async () => {
+    await using running = sandbox()
+    const source = `const { openStack } = await import(${JSON.stringify(join(import.meta.dirname, '../compose/open-stack.ts'))})
+      await (await openStack(${JSON.stringify(running.config)}, process.env)).up({})`
+    for (let start = 0; start < RANDOM_STARTS; start += 1) {
+      const killedMs = 300 + Math.round(Math.random() * 2_500)
+      const options = { timeout: killedMs, killSignal: 'SIGKILL' } as const
+      await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', source], options).catch(() => {})
+      await running.stack.down({ volumes: true, timeoutMs: DOWN_MS })
+      // Docker's own command may have outlived us by a moment.
+      await sleep(1_000)
+      assert.deepEqual(await running.everything(), [], `killed after ${killedMs} ms`)
+    }
+  })
+
   test('two starts at the same time both succeed, with one set of containers', async () => {
     await using running = sandbox()
     const outcomes = await Promise.allSettled([running.stack.up({}), running.with({}).up({})])
@@ -365,7 +380,8 @@ function allOn(engine: Engine): void {
 
   test('an image is pulled with its bytes told, after passing faults, and from then on by its digest', async () => {
     await using registry = await startRegistry({ architecture: engine.architecture, env: ['REDIS_VERSION=9.9.9'] })
-    registry.failures = 1
+    // An engine asks twice before it gives up.
+    registry.failures = 2
     const name = `${registry.image}:some-tag`
     await using running = sandbox({ images: { override: { redis: [name], gateway: [standIn] } } })
     const steps: PullProgress[] = []
