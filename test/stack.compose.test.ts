@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
-import { readFileSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
+import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -19,7 +20,7 @@ import { testProject } from './helpers/stack-config.ts'
 import { BASE_IMAGE, TEST_IMAGES } from './parts/images.ts'
 
 const DOWN_MS = 20_000
-const RANDOM_STARTS = 6
+const RANDOM_STARTS = 4 * Number(process.env.HYPER_TEST_SCALE ?? 1)
 
 const engine = await findEngine(process.env).catch((error: HyperError) => error.message)
 const skip = await reasonToSkip()
@@ -418,6 +419,9 @@ function allOn(engine: Engine): void {
     const address = registry.image.split('/')[0] ?? ''
     const auths = { [address]: { auth: Buffer.from(registry.login).toString('base64') } }
     writeFileSync(join(directory, 'config.json'), JSON.stringify({ auths }))
+    // The Compose plugin is looked for beside it.
+    const own = join(process.env.DOCKER_CONFIG ?? join(homedir(), '.docker'), 'cli-plugins')
+    if (existsSync(own)) symlinkSync(own, join(directory, 'cli-plugins'))
     const withLogin = { ...engine, env: { ...engine.env, DOCKER_CONFIG: directory } }
     await createStack(running.config, withLogin).pull({ onProgress() {} })
     await removeImage(`${registry.image}:latest`)
