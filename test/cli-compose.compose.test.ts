@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
+import { request } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { test as nodeTest } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -22,6 +23,18 @@ if ('missing' in product) {
 }
 
 const docker = new Docker()
+
+/** With nothing trusted but this authority. */
+async function statusOver(url: string, ca: Buffer): Promise<number | undefined> {
+  return await new Promise((done, failed) => {
+    request(`${url}/health`, { ca }, (response) => {
+      response.resume()
+      done(response.statusCode)
+    })
+      .once('error', failed)
+      .end()
+  })
+}
 
 /** Containers may take a while on a busy machine. */
 async function patiently(what: string, is: () => boolean | Promise<boolean>): Promise<void> {
@@ -233,9 +246,12 @@ function allOn(image: string): void {
     const { url } = project
     const { stderr } = up.said()
     assert.match(stderr, /redis +127\.0\.0\.1:\d+/)
-    assert.match(stderr, /https +https:\/\/127\.0\.0\.1:\d+/)
+    assert.match(stderr, /https +https:\/\/127\.0\.0\.1:[1-9]\d+\n/)
+    const [, authority = ''] = /^NODE_EXTRA_CA_CERTS=(.*)$/m.exec((await project.do('env')).stdout) ?? []
+    const { https } = JSON.parse(readFileSync(project.file('.hyper-sandbox/state.json'), 'utf8'))
+    assert.equal(await statusOver(https.url, readFileSync(authority)), 200, "the user's authority answers for it")
     assert.match(stderr, /trust +NODE_EXTRA_CA_CERTS=/)
-    assert.equal(await post(`${url}/cache/test`, { key: 'a', value: 1 }), 201)
+    assert.equal(await post(`${url}/cache/test`, { key: 'a', value: { n: 1 } }), 201)
     const second = await project.do('up', '--cache', '--ephemeral', '--expose', '--tls', '--port', '0')
     assert.match(second.stderr, /already running/)
     up.child.kill('SIGINT')
