@@ -3,14 +3,16 @@ import { checkFree, freeTcpPort } from '../../compose/listen-address.ts'
 import type { StackConfig } from '../../compose/stack.ts'
 import { HyperError } from '../../server/error.ts'
 import type { ServiceName } from '../../server/services.ts'
+import { authorityIn } from '../authority.ts'
 import type { Resolved } from '../config.ts'
 import type { Project } from '../project.ts'
 import type { ServiceConfigs } from '../service-config.ts'
 import { serviceVariable } from '../service-variables.ts'
 import { type ComposeRun, keepPartSecrets, readRemembered, readRun } from '../state.ts'
-import { tlsIdentity } from '../tls.ts'
+import { certifiedNames, tlsIdentity } from '../tls.ts'
 import { VERSION } from '../version.ts'
-import { passwordsInEnvFile } from './compose-secrets.ts'
+import { certificateInEnvFile, passwordsInEnvFile } from './compose-secrets.ts'
+import { mayStay } from './kept-certificate.ts'
 
 /** Data that goes at the end never shares a volume with data that stays. */
 const EPHEMERAL = '-ephemeral'
@@ -164,14 +166,15 @@ function variables(kind: ServiceName, config: object = {}, members: [string, str
 }
 
 /** Made here, where the user's authority is; its key never leaves this machine. */
-async function certificateOf({ config: { listen, projectDirectory, authorityDirectory } }: Resolved) {
+async function certificateOf({ config }: Resolved) {
+  const { listen, stateDirectory, projectDirectory, authorityDirectory } = config
   const { tls, host, allowedHosts } = listen
   if (!tls) return { authorityFile: undefined, variables: {} }
-  const { cert, key, authorityFile } = await tlsIdentity(tls, {
-    host,
-    allowedHosts,
-    projectDirectory,
-    authorityDirectory,
-  })
+  const kept = tls.certificate === 'auto' ? certificateInEnvFile(stateDirectory) : undefined
+  const authority = kept && (await authorityIn(authorityDirectory))
+  const { cert, key, authorityFile } =
+    kept && authority && mayStay(kept, authority, certifiedNames(host, allowedHosts))
+      ? { ...kept, authorityFile: authority.file }
+      : await tlsIdentity(tls, { host, allowedHosts, projectDirectory, authorityDirectory })
   return { authorityFile, variables: { HYPER_SANDBOX_TLS_CERTIFICATE: cert, HYPER_SANDBOX_TLS_KEY: key } }
 }
