@@ -32,7 +32,8 @@ const FAULTS: Fault[] = [
     name: 'strings are ordered by their bytes',
     recognise: ({ selector }, documents) => {
       const texts = JSON.stringify([selector, documents])
-      return /[\ue000-\uffff]/.test(texts) && /[\u{10000}-\u{10ffff}]/u.test(texts)
+      // A lone surrogate is sent as U+FFFD.
+      return /[\ue000-\uffff]|\\ud[89a-f]/.test(texts) && /[\u{10000}-\u{10ffff}]/u.test(texts)
     },
   },
   {
