@@ -28,7 +28,7 @@ const EXPLANATIONS: readonly Explanation[] = [
   {
     when: ({ oomKilled }) => oomKilled,
     what: 'it needed more memory than its limit',
-    hint: 'Give Docker more memory, run fewer services with --only, or use --engine embedded.',
+    hint: 'For more, point the service at a server of your own with url: in hyper-sandbox.yaml, or use --engine embedded.',
   },
   {
     when: ({ part, exitCode }) => part === 'mongo' && exitCode === 132,

@@ -5,8 +5,9 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { test as nodeTest } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import Docker from 'dockerode'
-import { eventually, get, post, TestProject, test } from './helpers/cli.ts'
+import { get, post, TestProject, test } from './helpers/cli.ts'
 import { TEST_IMAGES } from './parts/images.ts'
 import { productImage } from './parts/product-image.ts'
 
@@ -21,6 +22,15 @@ if ('missing' in product) {
 }
 
 const docker = new Docker()
+
+/** Containers may take a while on a busy machine. */
+async function patiently(what: string, is: () => boolean | Promise<boolean>): Promise<void> {
+  const deadline = performance.now() + 120_000
+  while (!(await is())) {
+    if (performance.now() > deadline) throw new Error(`waited in vain until ${what}`)
+    await sleep(50)
+  }
+}
 
 /** A project on the compose engine; what it leaves on the Docker engine fails the test, and is removed. */
 class ComposeProject extends TestProject {
@@ -176,7 +186,7 @@ function allOn(image: string): void {
     await project.do('down')
     rmSync(project.file('.hyper-sandbox/secrets.json'))
     rmSync(project.file('.hyper-sandbox/.env'))
-    const lost = await project.json(['up', '--detach'])
+    const lost = await project.json(['up', '--detach', '--data', '--cache'])
     assert.deepEqual([lost.code, lost.error?.code], [8, 'CONFIG_INVALID'], lost.error?.message)
     assert.match(`${lost.error?.message}${lost.error?.actions.join()}`, /password.*down --volumes/s)
     assert.deepEqual(await project.containers(), [], 'nothing half-made')
@@ -202,13 +212,13 @@ function allOn(image: string): void {
 
     // In the gateway's place one that serves nothing: it is never ready.
     project.configure(TEST_IMAGES.redis)
-    const late = await project.json(['up', '-d', '--cache', '--port', '0', '--timeout', '8s'])
+    const late = await project.json(['up', '-d', '--cache', '--port', '0', '--timeout', '25s'])
     assert.deepEqual([late.code, late.error?.code], [6, 'NOT_READY'], late.error?.message)
     assert.match(late.error?.message ?? '', /cache did not answer; the last lines of its containers:/)
     assert.deepEqual(await project.everything(), [], 'not even the volumes: there were none before')
 
     const interrupted = project.start(['up', '--cache', '--port', '0'])
-    await eventually('a container runs', async () => (await project.containers()).length > 0)
+    await patiently('a container runs', async () => (await project.containers()).length > 0)
     interrupted.child.kill('SIGINT')
     const ended = await interrupted.ended
     assert.equal(ended.code, 130, ended.stderr)
@@ -219,7 +229,7 @@ function allOn(image: string): void {
   test('in the foreground until Ctrl-C; what is ephemeral is gone then', async () => {
     await using project = new ComposeProject(image)
     const up = project.start(['up', '--cache', '--port', '0', '--ephemeral', '--expose', '--tls'])
-    await up.says('Ctrl-C stops it')
+    await patiently('it is ready', () => up.said().stderr.includes('Ctrl-C stops it') || up.child.exitCode !== null)
     const { url } = project
     const { stderr } = up.said()
     assert.match(stderr, /redis +127\.0\.0\.1:\d+/)

@@ -15,7 +15,12 @@ const death = (changes: Partial<Death>): Death => ({
 /** Lines as the servers write them. */
 const CASES: [what: string, death: Death, message: RegExp, hint: RegExp][] = [
   ['no AVX', death({ exitCode: 132 }), /mongo ended with exit code 132: .*AVX/, /--engine embedded/],
-  ['memory', death({ exitCode: 137, oomKilled: true }), /needed more memory than its limit/, /--only/],
+  [
+    'memory',
+    death({ exitCode: 137, oomKilled: true }),
+    /needed more memory than its limit/,
+    /url: .*--engine embedded/,
+  ],
   ['killed', death({ exitCode: 137 }), /exit code 137: it was killed/, /hyper-sandbox up/],
   [
     'architecture',

@@ -82,7 +82,7 @@ export async function startStack(stacks: Stacks, resolved: Resolved, options: St
       httpsTcpPort === undefined ? undefined : secureAddress(config.listen.host, httpsTcpPort, authorityFile)
     const addressed: ComposeRun = { ...starting, url, tcpPort, https }
     remember(stateDirectory, { composeDigest: composeFileDigest(stateDirectory) })
-    await deadline.rule(answers(stack, addressed, deadline.signal, options))
+    await answers(stack, addressed, deadline.signal, options)
 
     const partsAfter = await stack.parts({ usage: false })
     const changed = changedParts(partsBefore, partsAfter)
@@ -169,7 +169,9 @@ async function answers(
   }
   try {
     await Promise.race([polling(), failure])
-    if (signal.aborted) throw await lateWith(stack, silent, signal.reason)
+    signal.throwIfAborted()
+  } catch (error) {
+    throw signal.aborted ? await lateWith(stack, silent, signal.reason) : error
   } finally {
     watching.abort()
   }

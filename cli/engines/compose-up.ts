@@ -1,16 +1,17 @@
 /** `up` on containers: brought to where they should be, then left alone, or followed until Ctrl-C. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { LogLine, Stack } from '../../compose/stack.ts'
+import { prettyFactory } from 'pino-pretty'
+import type { Stack } from '../../compose/stack.ts'
 import type { ServiceName } from '../../server/services.ts'
 import type { Context } from '../command.ts'
 import { KINDS, type Resolved } from '../config.ts'
 import type { Flags } from '../flags.ts'
+import { PRETTY } from '../log-format.ts'
 import { OWN_FLAGS } from '../restart-arguments.ts'
 import { exitCodeOf, listenForStop, type StopRequests } from '../signals.ts'
 import { readRun, removeRun } from '../state.ts'
 import { describeRun, summaryOf } from '../summary.ts'
 import { lockWithin } from './compose-lock.ts'
-import { logFormat } from './compose-logs.ts'
 import { pullImages } from './compose-pull.ts'
 import { type StartedStack, startStack } from './compose-start.ts'
 import type { UpOptions } from './engine.ts'
@@ -106,7 +107,9 @@ async function follow(
   }
   const showing =
     process.stderr.isTTY === true && !output.json
-      ? showLines(stack, ended.signal, logFormat(output.lively), (line) => output.note(line))
+      ? showLines(stack, ended.signal, prettyFactory({ ...PRETTY, colorize: output.lively }), (line) =>
+          output.note(line),
+        )
       : Promise.resolve()
   const reason = await Promise.race([stop.requested, gone()])
   ended.abort()
@@ -121,14 +124,16 @@ async function follow(
   return exitCodeOf(reason)
 }
 
+/** The gateway's, as the embedded engine shows its own; what the servers say is for `logs`. */
 async function showLines(
   stack: Stack,
   signal: AbortSignal,
-  format: (line: LogLine) => string,
+  pretty: (text: string) => string,
   show: (text: string) => void,
 ): Promise<void> {
   try {
-    for await (const line of stack.logs({ follow: true, tail: 0, signal })) show(format(line))
+    const lines = stack.logs({ parts: ['gateway'], follow: true, since: Date.now() / 1000, signal })
+    for await (const { text } of lines) show(pretty(text).trimEnd())
   } catch (error) {
     if (!signal.aborted) show(`the log cannot be followed: ${(error as Error).message}`)
   }

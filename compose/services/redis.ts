@@ -25,17 +25,17 @@ export const redis: BackendDefinition = {
     return now.format === then.format && major >= majorThen
   },
   service: () => ({
-    // Queues must not lose jobs to eviction, and each write reaches the file before it is acknowledged.
+    // Queues must not lose jobs to eviction: what is full refuses writes, well before its container's limit would kill it.
     command: [
       'redis-server',
       ...['--appendonly', 'yes', '--appendfsync', 'everysec'],
-      ...['--maxmemory-policy', 'noeviction'],
+      ...['--maxmemory', '768mb', '--maxmemory-policy', 'noeviction'],
       ...['--requirepass', PASSWORD],
     ],
     environment: { REDISCLI_AUTH: PASSWORD },
     // Without -e an error reply counts as success.
     healthcheck: healthcheck('CMD', 'redis-cli', '-e', 'ping'),
-    mem_limit: '512m',
+    mem_limit: '1g',
     stop_grace_period: '5s',
   }),
   gateway: (services) => ({

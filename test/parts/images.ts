@@ -30,11 +30,6 @@ export const TEST_IMAGES: Record<ServerKind, string> = {
   meilisearch: 'hyper-sandbox-test/meilisearch',
 }
 
-/** What a project file in tests says of images. `HYPER_TEST_IMAGES=official`: nothing, as the official ones can be pulled. */
-export function imageOverrides(): Partial<Record<ServerKind, string>> {
-  return process.env.HYPER_TEST_IMAGES === 'official' ? {} : TEST_IMAGES
-}
-
 /** What goes beside the Dockerfile. */
 interface Content {
   /** Of the server. */
@@ -72,7 +67,6 @@ const CONTENTS: Record<ServerKind, () => Promise<Content>> = {
 export const base: Part = {
   name: 'base image',
   version: BASE,
-  instead: ['HYPER_TEST_IMAGES'],
   isThere: async () => (await digestOf(BASE_IMAGE)) === BASE,
   async get() {
     const kept = await keepPart(BASE, makeBase)
@@ -101,7 +95,6 @@ async function makeBase(directory: string): Promise<void> {
 export const serviceImages: readonly Part[] = (Object.keys(TEST_IMAGES) as ServerKind[]).map((kind) => ({
   name: `image of ${kind}`,
   version: BASE,
-  instead: ['HYPER_TEST_IMAGES'],
   ...(kind === 'meilisearch'
     ? { optional: 'no registry has a Meilisearch, and none was put into the parts cache' }
     : {}),
@@ -143,7 +136,8 @@ async function digestOf(image: string): Promise<string> {
   return await run('docker', ['image', 'inspect', '--format', format, image]).catch(() => '')
 }
 
-async function idOf(image: string): Promise<string> {
+/** Empty when there is none. */
+export async function idOf(image: string): Promise<string> {
   return await run('docker', ['image', 'inspect', '--format', '{{.Id}}', image]).catch(() => '')
 }
 
