@@ -6,15 +6,15 @@
  */
 import { promisify } from 'node:util'
 import { deflateRaw, inflateRaw } from 'node:zlib'
-import { Binary, BSON, MinKey } from 'mongodb'
+import { Binary, BSON } from 'mongodb'
 import { HyperError } from '../../../server/error.ts'
 import type { Document } from '../../../server/ports/data.ts'
 
 /** As read from a collection. */
 export type Kept = Record<string, unknown>
 
-/** What finds documents that are kept as text. */
-export const IS_TEXT = { _deflated: new MinKey() }
+/** What finds documents that are kept as text: no JSON has a date. */
+export const IS_TEXT = { _deflated: new Date(0) }
 
 const MAX_DEPTH = 100
 /** Where the embedded engine's documents end. */
@@ -46,7 +46,7 @@ export async function keepAsText(id: string, doc: Document): Promise<Kept> {
 }
 
 export function isText(kept: Kept): boolean {
-  return (kept._deflated as { _bsontype?: unknown } | undefined)?._bsontype === 'MinKey'
+  return kept._deflated instanceof Date && kept._json instanceof Binary
 }
 
 /** The document's JSON text, `_id` first. */
