@@ -45,6 +45,10 @@ const FAULTS: Fault[] = [
     recognise: ({ selector }) => has(selector, /"\$[gl]te?":\[/),
   },
   {
+    name: 'an array equals an array that is an element, too',
+    recognise: ({ selector }, documents) => has(selector, /\[/) && /\[\[|,\[/.test(JSON.stringify(documents)),
+  },
+  {
     name: '$elemMatch with a condition looks at documents in the array only, whatever the condition',
     recognise: ({ selector }) => has(selector, /"\$elemMatch":/),
   },
