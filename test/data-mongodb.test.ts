@@ -100,6 +100,7 @@ function allOn(server: RealServer): void {
       await mongo.dropDatabase().catch(() => {})
       await client.close()
     })
+    await eventually(() => data.check()) // on a busy machine
     await data.createDatabase({ db: 'd' })
     const collectionOf = async (db: string) => {
       const { collection } = (await mongo
