@@ -37,15 +37,21 @@ export const cases: readonly AcceptanceCase[] = [
 ]
 
 export interface RegisterOptions {
-  test: (name: string, run: () => Promise<void>) => unknown
+  test: (name: string, options: { skip?: string }, run: () => Promise<void>) => unknown
   origin: () => string
   /** Only cases whose name contains this. */
   grep?: string
+  /** Cases, by name, of what the servers behind the address cannot do, and why. */
+  lacks?: Readonly<Record<string, string>>
 }
 
-export function registerCases({ test, origin, grep = '' }: RegisterOptions): void {
+export function registerCases({ test, origin, grep = '', lacks = {} }: RegisterOptions): void {
+  for (const name of Object.keys(lacks)) {
+    if (!cases.some((known) => known.name === name)) throw new Error(`there is no case '${name}'`)
+  }
   for (const { name, structure, run } of cases) {
     const title = structure ? `${name} [${structure}]` : name
-    if (title.includes(grep)) test(title, () => run(origin()))
+    const skip = lacks[name]
+    if (title.includes(grep)) test(title, skip === undefined ? {} : { skip }, () => run(origin()))
   }
 }
