@@ -53,8 +53,8 @@ export interface MongoServer {
 /** @throws CONFIG_INVALID for a URL that is none of MongoDB's */
 export function createMongoServer(url: string, namespace: string): MongoServer {
   const client = connectTo(url, {})
-  // Beside the first one's connections, which may all be busy with long queries.
-  const pulse = connectTo(url, { maxPoolSize: 1 })
+  // Beside the first one's connections, which may all be busy with long queries; open and let in before it is needed.
+  const pulse = connectTo(url, { minPoolSize: 1, maxPoolSize: 1 })
   const { srvHost, hosts, dbName } = client.options
   const label = `MongoDB at ${srvHost ?? hosts.join(',')}`
   const db = client.db(namesDatabase(url) ? dbName : asDatabaseName(namespace))
@@ -66,6 +66,7 @@ export function createMongoServer(url: string, namespace: string): MongoServer {
   }
   const liveness = createLiveness({ server: label, ping: () => ask({ ping: 1 }) })
   let transactions: Promise<boolean> | undefined
+  let isPulseOpen = false
   let isClosed = false
   const connecting = new Set<Promise<unknown>>()
 
@@ -81,6 +82,10 @@ export function createMongoServer(url: string, namespace: string): MongoServer {
     try {
       return await liveness.watch(async () => {
         await connected(client)
+        if (!isPulseOpen) {
+          isPulseOpen = true
+          connected(pulse).catch(() => {}) // a ping tries again
+        }
         return await operation()
       })
     } catch (error) {
@@ -151,12 +156,10 @@ function asHyperError(error: unknown, label: string): unknown {
   if (error instanceof MongoBulkWriteError && error.errorResponse instanceof Error) {
     return asHyperError(error.errorResponse, label)
   }
+  if (refusesUser(error)) {
+    return new HyperError('BACKEND_UNAVAILABLE', `${label} does not let this user in, or not do this`, { cause: error })
+  }
   if (error instanceof MongoServerError) {
-    if (REFUSED_USER.has(error.code)) {
-      return new HyperError('BACKEND_UNAVAILABLE', `${label} does not let this user in, or not do this`, {
-        cause: error,
-      })
-    }
     const isIll = ILL.has(error.code) || error.hasErrorLabel('RetryableWriteError')
     return isIll ? unavailable(label, error) : error
   }
@@ -164,6 +167,12 @@ function asHyperError(error: unknown, label: string): unknown {
   const isGone =
     GONE.some((type) => error instanceof type) || (error as NodeJS.ErrnoException | null)?.syscall !== undefined
   return isGone && !isMisuse ? unavailable(label, error) : error
+}
+
+/** Said by the server, or why a connection could not be had. */
+function refusesUser(error: unknown): boolean {
+  if (!(error instanceof Error)) return false
+  return (error instanceof MongoServerError && REFUSED_USER.has(error.code)) || refusesUser(error.cause)
 }
 
 /** The server is there and says no. */
