@@ -100,6 +100,7 @@ function allOn(server: RealServer): void {
       await mongo.dropDatabase().catch(() => {})
       await client.close()
     })
+    await eventually(() => data.check()) // on a busy machine
     await data.createDatabase({ db: 'd' })
     const collectionOf = async (db: string) => {
       const { collection } = (await mongo
@@ -382,6 +383,18 @@ function allOn(server: RealServer): void {
         server.kill('SIGCONT')
       }
       assert.deepEqual(decode(await eventually(() => data.retrieveDocument({ db: 'd', id: 'a' }))), { _id: 'a', n: 1 })
+    })
+
+    test('one that goes away within a bulk fails it as any other write', async (t) => {
+      const { data } = await fixture(t)
+      const docs = Array.from({ length: 20_000 }, (_, n) => ({ _id: `d${n}`, n }))
+      const failed = assert.rejects(data.bulkDocuments({ db: 'd', docs }), { code: 'BACKEND_UNAVAILABLE' })
+      const isBegun = () => data.retrieveDocument({ db: 'd', id: 'd0' }).then(() => true, isCode('BACKEND_UNAVAILABLE'))
+      while (!(await isBegun())) await sleep(5)
+      server.kill('SIGKILL')
+      await failed
+      await server.restart()
+      await eventually(() => data.check())
     })
 
     test('killed and restarted under load: only acknowledgements and 503s, and what was acknowledged is there', async (t) => {

@@ -277,7 +277,8 @@ export function dataSuite({ test, create, leaveOut = () => false }: DataSuiteOpt
       dots: '{"_id":"dots","a.b":{"c.d":1},".":2,"..":3}',
       numbers:
         '{"_id":"numbers","n":[2147483647,2147483648,-2147483649,9007199254740993,1e21,-1e-7,4.9e-324,0.1,1.0,100]}',
-      proto: '{"_id":"proto","o":{"__proto__":{"n":1},"constructor":[],"toString":1,"length":0,"toJSON":{}}}',
+      proto:
+        '{"_id":"proto","o":{"__proto__":{"n":1},"constructor":[{"a":1},[2]],"toString":1,"length":0,"toJSON":{}}}',
       controls: '{"_id":"controls","t":"\\u0000\\u0001\\u007f\\u2028\\ufeff\\uffff","\\n":"\\t"}',
       deep: `{"_id":"deep","d":${'['.repeat(998)}${'{"n":1}'}${']'.repeat(998)}}`,
       wide: `{"_id":"wide","w":[${'1,'.repeat(1_500_000)}2]}`,

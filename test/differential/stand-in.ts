@@ -32,7 +32,8 @@ const FAULTS: Fault[] = [
     name: 'strings are ordered by their bytes',
     recognise: ({ selector }, documents) => {
       const texts = JSON.stringify([selector, documents])
-      return /[\ue000-\uffff]/.test(texts) && /[\u{10000}-\u{10ffff}]/u.test(texts)
+      // A lone surrogate is sent as U+FFFD.
+      return /[\ue000-\uffff]|\\ud[89a-f]/.test(texts) && /[\u{10000}-\u{10ffff}]/u.test(texts)
     },
   },
   {
@@ -42,6 +43,10 @@ const FAULTS: Fault[] = [
   {
     name: 'arrays are compared as a whole, too: an empty one is neither less nor greater than an empty one',
     recognise: ({ selector }) => has(selector, /"\$[gl]te?":\[/),
+  },
+  {
+    name: 'an array equals an array that is an element, too',
+    recognise: ({ selector }, documents) => has(selector, /\[/) && /\[\[|,\[/.test(JSON.stringify(documents)),
   },
   {
     name: '$elemMatch with a condition looks at documents in the array only, whatever the condition',

@@ -108,7 +108,8 @@ function inspect(root: unknown): Inspection {
       isJson = false
     for (const name of Object.keys(value)) {
       if (name.includes('\0')) problem ??= 'a member name of the document holds a NUL'
-      if (name.startsWith('$') || name === '_bsontype') isFaithful = false
+      // The driver gives back as raw bytes what an array holds under the names that every object inherits.
+      if (name.startsWith('$') || name === '_bsontype' || name in {}) isFaithful = false
       visitText(name)
       visit((value as Kept)[name], depth)
     }

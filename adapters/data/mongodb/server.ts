@@ -6,6 +6,7 @@ import {
   type Db,
   type Document,
   MongoAPIError,
+  MongoBulkWriteError,
   MongoClient,
   type MongoClientOptions,
   MongoCompatibilityError,
@@ -151,6 +152,10 @@ const ILL = new Set<unknown>([6, 7, 64, 79, 89, 91, 100, 133, 189, 9001, 10107, 
 const GONE = [MongoNetworkError, MongoSystemError, MongoAPIError, MongoRuntimeError]
 
 function asHyperError(error: unknown, label: string): unknown {
+  // What cut a bulk off comes wrapped as if the server had said it.
+  if (error instanceof MongoBulkWriteError && error.errorResponse instanceof Error) {
+    return asHyperError(error.errorResponse, label)
+  }
   if (refusesUser(error)) {
     return new HyperError('BACKEND_UNAVAILABLE', `${label} does not let this user in, or not do this`, { cause: error })
   }
