@@ -53,6 +53,10 @@ const FAULTS: Fault[] = [
     recognise: ({ selector }) => has(selector, /"\$elemMatch":/),
   },
   {
+    name: '$mod finds no numbers of more than 64 bits',
+    recognise: ({ selector }) => has(selector, /"\$mod":/),
+  },
+  {
     name: '$regex finds strings only',
     recognise: ({ selector }) => has(selector, /"\$regex":/),
   },
