@@ -186,6 +186,22 @@ function allOn(server: RealServer): void {
       await until(async () => (await keys()).every((key) => /:(ids|stalled-check)$/.test(key)))
     })
 
+    test('jobs that were emptied away are handed out by the server no more, from that moment', async (t) => {
+      const { gateway, keys, client } = fixture(t)
+      const queue = gateway()
+      await queue.create({ name: 'q', target: 'http://127.0.0.1:1/' })
+      await queue.post({ name: 'q', job: {} })
+      const [old = ''] = (await keys()).filter((key) => key.endsWith(':meta'))
+      for (const [end, paused] of [
+        [() => queue.empty({ name: 'q' }), ['1', null]],
+        [() => queue.delete({ name: 'q' }), ['1', '1']],
+      ] as const) {
+        await end()
+        const metas = (await keys()).filter((key) => key.endsWith(':meta')).sort((one) => (one === old ? -1 : 1))
+        assert.deepEqual(await Promise.all(metas.map((key) => client.hget(key, 'paused'))), paused)
+      }
+    })
+
     test('scripts that the server has forgotten are sent again', async (t) => {
       const { gateway, client } = fixture(t)
       const queue = gateway()
