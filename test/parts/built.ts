@@ -14,6 +14,8 @@ const MIN_COMPOSE = [2, 24] as const
 export const MINIO = 'minio-20260212201848'
 const MINIO_MODULE = 'github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c'
 
+const MAVEN_PLUGIN = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1'
+
 /** Any Compose that is new enough stays; ours is put beside it only when there is none. */
 export const compose: Part = {
   name: 'Docker Compose',
@@ -66,7 +68,7 @@ export const mongo: Part = {
       writeFileSync(pom, pomOf(MONGO_JAVA_SERVER))
       await run('mvn', [
         ...['--quiet', '--batch-mode', '--file', pom],
-        ...['dependency:copy-dependencies', `-DoutputDirectory=${directory}`, '-DincludeScope=runtime'],
+        ...[`${MAVEN_PLUGIN}:copy-dependencies`, `-DoutputDirectory=${directory}`, '-DincludeScope=runtime'],
       ])
       if (!existsSync(join(directory, `mongo-java-server-${MONGO_JAVA_SERVER.version}.jar`))) {
         throw new Error('Maven brought no mongo-java-server')

@@ -89,7 +89,7 @@ async function makeBase(directory: string): Promise<void> {
       '.',
     ])
   } finally {
-    await runAsRoot('rm', ['-rf', root])
+    await runAsRoot('rm', ['-rf', '--one-file-system', root])
   }
 }
 
