@@ -76,7 +76,7 @@ test('mistakes of usage end with 2 and say what was meant', async () => {
     [['up', '-x', 'data,cache,storage,search,queue'], /no service is left to run/],
     [['up', '--queue', '--only', 'search'], /--queue asks for a service that --only or --exclude leaves out/],
     [['up', 'data'], /too many arguments/],
-    [['up', '--expose'], /unknown option '--expose'/],
+    [['up', '--exposed'], /unknown option '--exposed' \(Did you mean --expose\?\)/],
     [['purge', 'dat'], /no service 'dat' \(did you mean 'data'\?\)/],
     [['purge', '--all', '--domain', 'x'], /exclude each other/],
     [['import'], /missing required argument 'directory'/],
@@ -92,14 +92,6 @@ test('mistakes of usage end with 2 and say what was meant', async () => {
     assert.equal(stdout, '')
   }
   assert.equal(project.hasState(), false)
-})
-
-test('the compose engine ends with 4 and says what to use', async () => {
-  await using project = new TestProject()
-  const { code, error } = await project.json(['up', '--engine', 'compose'])
-  assert.equal(code, 4)
-  assert.equal(error?.code, 'ENGINE_UNAVAILABLE')
-  assert.match(error?.actions.join() ?? '', /--engine embedded/)
 })
 
 test('with --json stdout is one envelope, also for a mistake', async () => {

@@ -22,7 +22,8 @@ export const embedded: Engine = {
 
   async up(context, resolved, options) {
     const { reportRunning } = await import('../report-running.ts')
-    const { flags } = context
+    const { flags, output } = context
+    if (resolved.stack.expose) output.warn('--expose opens nothing: the embedded engine has no servers of its own')
     const start = flags.has('detach') || flags.has('wait') ? startInBackground : startHere
     // Another command may take the lock, or give it up, between our look and our start.
     for (;;) {
