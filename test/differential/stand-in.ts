@@ -49,6 +49,10 @@ const FAULTS: Fault[] = [
     recognise: ({ selector }, documents) => has(selector, /\[/) && /\[\[|,\[/.test(JSON.stringify(documents)),
   },
   {
+    name: '$mod takes whole numbers of up to 64 bits, however they are stored',
+    recognise: ({ selector }, documents) => has(selector, /"\$mod":/) && /\d{10}|e\+/.test(JSON.stringify(documents)),
+  },
+  {
     name: '$elemMatch with a condition looks at documents in the array only, whatever the condition',
     recognise: ({ selector }) => has(selector, /"\$elemMatch":/),
   },
