@@ -74,7 +74,7 @@ export async function measureOnServers({ rounds, seconds, only, json }: Measurin
     )
     for (const [kind, reason] of Object.entries(missing)) print(`not measured, ${kind}: ${reason}`)
     print('')
-    print(`${row(['', 'driver/s', 'gateway/s', 'driver µs CPU', 'gateway µs'])}   × the driver alone`)
+    print(`${row(['', 'driver/s', 'gateway/s', 'driver µs', 'gateway µs'])}   × the driver alone`)
     for (const scenario of scenarios) {
       const kind = WORKS_ON[scenario.name]
       if (!kind || !started.has(kind) || !scenario.name.includes(only)) continue
