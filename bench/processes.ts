@@ -65,7 +65,7 @@ export async function startSandbox(tcpPort: number, env: Record<string, string> 
   const began = performance.now()
   const child = spawn(process.execPath, [cli, 'up', ...SERVICES, '--port', String(tcpPort)], {
     cwd: project,
-    env: { ...process.env, HYPER_SANDBOX_HOME: join(project, 'home'), ...env },
+    env: { ...process.env, HYPER_SANDBOX_ENGINE: 'embedded', HYPER_SANDBOX_HOME: join(project, 'home'), ...env },
     stdio: 'ignore',
   })
   endWithUs(child)

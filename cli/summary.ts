@@ -5,7 +5,7 @@ import type { Emptied } from '../server/purge.ts'
 import type { ServiceName } from '../server/services.ts'
 import { connectionString } from './connection-string.ts'
 import { columns, type Output } from './output.ts'
-import type { ComposeRun, EmbeddedRun, Run } from './state.ts'
+import type { ComposeRun, EmbeddedRun, EngineName, Run } from './state.ts'
 
 /** What was done besides starting it. */
 export interface Effects {
@@ -47,7 +47,7 @@ export function summaryOf(output: Output, run: Run, effects: Effects & { cwd: st
     ...(run.engine === 'compose' && Object.keys(run.exposed).length > 0
       ? [['keys', 'the passwords of these are in .hyper-sandbox/.env']]
       : []),
-    ['stored', run.ephemeral ? 'in a temporary directory, gone at the end' : storedAt(run, cwd)],
+    ['stored', run.ephemeral ? EPHEMERAL[run.engine] : storedAt(run, cwd)],
     ...(run.authKey === undefined ? [] : [['secret', 'asked for by the API; hyper-sandbox env prints it']]),
     ...(hasExample ? [['try', example(run, create)]] : []),
     ...uncreated.map((kind) => ['create', creatingCall(run, kind)]),
@@ -60,15 +60,20 @@ export function summaryOf(output: Output, run: Run, effects: Effects & { cwd: st
   return `\n  ${title}\n\n${indent(table)}\n${purged === '' ? '' : `\n${purged}`}`
 }
 
+const EPHEMERAL: Record<EngineName, string> = {
+  embedded: 'in a temporary directory, gone at the end',
+  compose: 'in Docker volumes that are gone at the end',
+}
+
 /** Where its data is kept. */
 export function storedAt(run: StoredRun, cwd: string): string {
-  if (run.engine === 'compose') return `in Docker volumes of ${run.name}`
+  if (run.engine === 'compose') return `in Docker volumes of ${run.stack}`
   return run.ephemeral ? `${run.dataDirectory} (temporary)` : shortPath(run.dataDirectory, cwd)
 }
 
 type StoredRun =
   | Pick<EmbeddedRun, 'engine' | 'ephemeral' | 'dataDirectory'>
-  | Pick<ComposeRun, 'engine' | 'ephemeral' | 'name'>
+  | Pick<ComposeRun, 'engine' | 'ephemeral' | 'stack'>
 
 const CONTENT: Record<ServiceName, [one: string, many: string]> = {
   data: ['document', 'documents'],

@@ -17,7 +17,6 @@ export interface Engine {
   host: string
   engineVersion: string
   apiVersion: string
-  composeVersion: string
   /** Of the engine's machine, as images name it: `amd64`, `arm64`. */
   architecture: string
   /** For `docker` as a command: the caller's, pointed at this engine. */
@@ -36,8 +35,14 @@ export type EngineReason =
   | 'no-compose'
   | 'old-compose'
 
-/** @throws ENGINE_UNAVAILABLE with `meta.reason`, an EngineReason */
-export async function findEngine(env: NodeJS.ProcessEnv): Promise<Engine> {
+/** All that stacks are started with. @throws ENGINE_UNAVAILABLE with `meta.reason`, an EngineReason */
+export async function findEngine(env: NodeJS.ProcessEnv): Promise<Engine & { composeVersion: string }> {
+  const engine = await connectEngine(env)
+  return { ...engine, composeVersion: await checkCompose(engine) }
+}
+
+/** The engine alone, which is all that looking at stacks and removing them takes. @throws as `findEngine` */
+export async function connectEngine(env: NodeJS.ProcessEnv): Promise<Engine> {
   const candidates = endpoints(env).filter(({ host, isExplicit }) => isExplicit || exists(host))
   const refusals: { endpoint: Endpoint; error: NodeJS.ErrnoException }[] = []
   for (const endpoint of candidates) {
@@ -56,15 +61,13 @@ export async function findEngine(env: NodeJS.ProcessEnv): Promise<Engine> {
         },
       )
     }
-    const engineEnv = environmentFor(endpoint, env)
     return {
       docker,
       host: endpoint.host,
       engineVersion: version.Version,
       apiVersion: version.ApiVersion,
-      composeVersion: await composeVersion(engineEnv),
       architecture: version.Arch,
-      env: engineEnv,
+      env: environmentFor(endpoint, env),
     }
   }
   throw noEngine(refusals, env)
@@ -119,6 +122,15 @@ function environmentFor({ host, certificates }: Endpoint, env: NodeJS.ProcessEnv
   const rest = Object.fromEntries(Object.entries(others).filter(([name]) => !name.startsWith('COMPOSE_')))
   const tls = certificates === undefined ? {} : { DOCKER_TLS_VERIFY: '1', DOCKER_CERT_PATH: certificates }
   return { ...rest, DOCKER_HOST: host, ...tls }
+}
+
+const checked = new WeakMap<Engine, Promise<string>>()
+
+/** Asked once of an engine. @returns the version of `docker compose`. @throws ENGINE_UNAVAILABLE when there is none, or an old one */
+export function checkCompose(engine: Engine): Promise<string> {
+  const known = checked.get(engine) ?? composeVersion(engine.env)
+  checked.set(engine, known)
+  return known
 }
 
 async function composeVersion(env: NodeJS.ProcessEnv): Promise<string> {

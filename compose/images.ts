@@ -1,7 +1,7 @@
 /** Has the images of a stack on this machine, each chosen once and then kept by its digest. */
 import type { ImageInspectInfo } from 'dockerode'
 import { HyperError } from '../server/error.ts'
-import type { Engine } from './engine.ts'
+import { checkCompose, type Engine } from './engine.ts'
 import { partsOf } from './generate.ts'
 import { type ImageLock, type LockedImage, readImageLock, writeImageLock } from './image-lock.ts'
 import { formatOf, imageCandidates } from './image-names.ts'
@@ -63,6 +63,8 @@ async function ensureImage(part: Part, lock: ImageLock, context: Context): Promi
       return chosen
     }
   }
+  // No downloads for a stack that could not be started.
+  await checkCompose(engine)
   for (const image of candidates.filter((image) => !refusals.some((refused) => refused.image === image))) {
     onProgress({ part, image, state: 'pulling' })
     try {

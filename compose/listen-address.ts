@@ -30,12 +30,12 @@ export async function chooseTcpPort(
 }
 
 /** Another one that is free now. */
-async function freeTcpPort(host: string): Promise<number> {
+export async function freeTcpPort(host: string): Promise<number> {
   return await listenFor(host, 0)
 }
 
 /** @throws ADDRESS_IN_USE. What else stands in the way is Docker's to say: it may do what this process may not. */
-async function checkFree(host: string, tcpPort: number): Promise<void> {
+export async function checkFree(host: string, tcpPort: number): Promise<void> {
   try {
     await listenFor(host, tcpPort)
   } catch (cause) {

@@ -1,6 +1,6 @@
 /** One sandbox's stack on the engine found: each verb is a file of its own. */
 import { ignoreGone, partOf, stackContainers } from './containers.ts'
-import { type Engine, findEngine } from './engine.ts'
+import { connectEngine, type Engine } from './engine.ts'
 import { watchForDeath } from './failure.ts'
 import { partsOf } from './generate.ts'
 import { ensureImages } from './images.ts'
@@ -12,7 +12,7 @@ import { takeDown } from './take-down.ts'
 
 /** @throws ENGINE_UNAVAILABLE */
 export async function openStack(config: StackConfig, env: NodeJS.ProcessEnv): Promise<Stack> {
-  return createStack(config, await findEngine(env))
+  return createStack(config, await connectEngine(env))
 }
 
 export function createStack(config: StackConfig, engine: Engine): Stack {

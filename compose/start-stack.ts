@@ -6,7 +6,7 @@ import type { ContainerInfo, VolumeInspectInfo } from 'dockerode'
 import { HyperError } from '../server/error.ts'
 import { boundTcpPort, ignoreGone, stackContainers } from './containers.ts'
 import { dockerCompose } from './docker-compose.ts'
-import type { Engine } from './engine.ts'
+import { checkCompose, type Engine } from './engine.ts'
 import { composeFile, envFile, envFileVariables, tcpPortIn } from './generate.ts'
 import { readImageLock, writeImageLock, writeWhole } from './image-lock.ts'
 import { ensureImages } from './images.ts'
@@ -35,6 +35,7 @@ export async function startStack(
     findOwn(engine, config),
     ensureImages(engine, config, { onProgress() {}, signal }),
     networkLabels(engine, name),
+    checkCompose(engine),
   ])
   const kept = keptByPart(volumes)
   checkKeptData(config, kept, images, readImageLock(stateDirectory).data[name] ?? {})

@@ -21,7 +21,7 @@ const ADAPTER_LIBRARIES: Record<string, readonly string[]> = {
   queue: ['bullmq', 'ioredis'],
   search: ['meilisearch', 'tinyqueue'],
   shared: ['ioredis'],
-  storage: ['@aws-sdk/client-s3', '@aws-sdk/lib-storage'],
+  storage: ['@aws-sdk/client-s3'],
 }
 
 /** Every import of the files that `from` picks must pass `may`. */

@@ -12,6 +12,7 @@ import { type Guarded, guard } from '../server/port.ts'
 import { type CachePort, cachePort } from '../server/ports/cache.ts'
 import { collect } from '../server/ports/common.ts'
 import { cacheSuite } from './conformance/cache.ts'
+import { startFreezingProxy } from './helpers/freezing-proxy.ts'
 import { type RealServer, startServer } from './parts/servers.ts'
 
 const found = await startServer('redis')
@@ -123,10 +124,10 @@ function allOn(server: RealServer): void {
     test('a page looks at a few thousand keys and holds a few megabytes', async (t) => {
       const { cache } = await fixture(t)
       const value = { large: 'x'.repeat(2_000_000) }
-      for (const key of ['a', 'b', 'c']) await cache.createDoc({ store: 's', key, value })
+      for (const key of ['a', 'b', 'c', 'd']) await cache.createDoc({ store: 's', key, value })
       const large = await cache.listDocs({ store: 's' })
       assert.equal(large.items.length, 3)
-      assert.equal((await collect(large)).length, 3)
+      assert.equal((await collect(large)).length, 4)
       await cache.emptyStore({ store: 's' })
       const many = Array.from({ length: 12_000 }, (_, n) => cache.updateDoc({ store: 's', key: `k${n}`, value: {} }))
       await Promise.all(many)
@@ -162,6 +163,21 @@ function allOn(server: RealServer): void {
       const reads = Array.from({ length: 5 }, () => cache.getDoc({ store: 's', key: 'k' }))
       for (const read of await Promise.all(reads)) assert.deepEqual(decode(read), { n: 1 })
     })
+  })
+
+  test('a connection that leads nowhere any more is left for a new one', async (t) => {
+    const { cache, namespace } = await fixture(t)
+    await cache.createDoc({ store: 's', key: 'k', value: { n: 1 } })
+    const { hostname, port } = new URL(url)
+    await using proxy = await startFreezingProxy(hostname, Number(port))
+    const behind = open(url.replace(`:${port}`, `:${proxy.tcpPort}`), namespace)
+    t.after(() => behind.close())
+    const read = () => behind.getDoc({ store: 's', key: 'k' })
+    await read()
+    proxy.freeze()
+    const started = performance.now()
+    assert.deepEqual(decode(await eventually(read)), { n: 1 })
+    assert.ok(performance.now() - started > 500, 'it was frozen')
   })
 
   describe('a server in trouble', { skip: !server.isOurs && 'the server is not ours to trouble' }, () => {
@@ -340,7 +356,7 @@ function everythingOf(error: unknown): string {
 }
 
 async function eventually<T>(call: () => Promise<T>): Promise<T> {
-  const deadline = performance.now() + 5_000
+  const deadline = performance.now() + 10_000
   for (;;) {
     try {
       return await call()

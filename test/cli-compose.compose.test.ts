@@ -3,25 +3,37 @@ import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
+import { request } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { test as nodeTest } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import Docker from 'dockerode'
-import { get, post, TestProject, test } from './helpers/cli.ts'
-import { TEST_IMAGES } from './parts/images.ts'
-import { productImage } from './parts/product-image.ts'
+import { get, post, type TestProject, test } from './helpers/cli.ts'
+import { ComposeProject, type StackImages, stackImages } from './helpers/compose-project.ts'
 
-const product = await productImage()
-if ('missing' in product) {
+const found = await stackImages()
+if ('missing' in found) {
   nodeTest('the command line on containers', (t) => {
-    assert.ok(!process.env.CI, product.missing)
-    t.skip(product.missing)
+    assert.ok(!process.env.CI, found.missing)
+    t.skip(found.missing)
   })
 } else {
-  allOn(product.name)
+  allOn(found)
 }
 
 const docker = new Docker()
+
+/** With nothing trusted but this authority. */
+async function statusOver(url: string, ca: Buffer): Promise<number | undefined> {
+  return await new Promise((done, failed) => {
+    request(`${url}/health`, { ca }, (response) => {
+      response.resume()
+      done(response.statusCode)
+    })
+      .once('error', failed)
+      .end()
+  })
+}
 
 /** Containers may take a while on a busy machine. */
 async function patiently(what: string, is: () => boolean | Promise<boolean>): Promise<void> {
@@ -32,26 +44,22 @@ async function patiently(what: string, is: () => boolean | Promise<boolean>): Pr
   }
 }
 
-/** A project on the compose engine; what it leaves on the Docker engine fails the test, and is removed. */
-class ComposeProject extends TestProject {
-  readonly name = `cli-test-${randomUUID().slice(0, 8)}`
+/** Says what the engine has of it, and what it has said itself. */
+class Project extends ComposeProject {
+  readonly name: string
   readonly #said: string[] = []
 
-  constructor(gateway: string) {
-    super()
-    this.env.HYPER_SANDBOX_ENGINE = 'compose'
-    // Of this machine's user, not of the test: where the docker command keeps its plugins.
-    this.configure(gateway)
+  constructor(images: StackImages) {
+    const name = `cli-test-${randomUUID().slice(0, 8)}`
+    super(images, { name })
+    this.name = name
   }
 
-  configure(gateway: string, more = ''): void {
-    const { mongo, redis, minio } = TEST_IMAGES
-    this.write(
-      'hyper-sandbox.yaml',
-      `name: ${this.name}\nimages: { mongo: ${mongo}, redis: ${redis}, minio: ${minio}, gateway: ${gateway}, meilisearch: 'registry.invalid/none:1' }\n${more}`,
-    )
+  configure(images: StackImages): void {
+    this.write('hyper-sandbox.yaml', JSON.stringify({ name: this.name, images }))
   }
 
+  /** As long as it takes. */
   override async run(...args: Parameters<TestProject['run']>): ReturnType<TestProject['run']> {
     const ended = await this.start(...args).ended
     this.#said.push(ended.stdout, ended.stderr)
@@ -70,22 +78,12 @@ class ComposeProject extends TestProject {
   }
 
   async containers(): Promise<Docker.ContainerInfo[]> {
-    return await docker.listContainers({ all: true, filters: { label: [this.#label()] } })
+    const filters = { label: [`io.hyper63.sandbox.directory=${this.directory}`] }
+    return await docker.listContainers({ all: true, filters })
   }
 
-  /** Names of all that the engine has of it. */
   async everything(): Promise<string[]> {
-    const filters = { label: [this.#label()] }
-    const [containers, networks, { Volumes }] = await Promise.all([
-      this.containers(),
-      docker.listNetworks({ filters }),
-      docker.listVolumes({ filters }),
-    ])
-    return [
-      ...containers.map(({ Names }) => `container ${Names[0]}`),
-      ...networks.map(({ Name }) => `network ${Name}`),
-      ...Volumes.map(({ Name }) => `volume ${Name}`),
-    ]
+    return await this.onEngine('container', 'network', 'volume')
   }
 
   /** No secret of the project was in any output so far. */
@@ -94,22 +92,11 @@ class ComposeProject extends TestProject {
     const said = this.#said.join('\n')
     for (const secret of [token, signingKey, ...Object.values(parts as object)]) assert.ok(!said.includes(secret))
   }
-
-  #label(): string {
-    return `io.hyper63.sandbox.directory=${this.directory}`
-  }
-
-  override async [Symbol.asyncDispose](): Promise<void> {
-    const left = await this.everything()
-    if (left.length > 0) await this.run(['down', '--volumes', '--yes'])
-    await super[Symbol.asyncDispose]()
-    assert.deepEqual(left, [])
-  }
 }
 
-function allOn(image: string): void {
+function allOn(images: StackImages): void {
   test('up, its verbs and down: the golden path', async () => {
-    await using project = new ComposeProject(image)
+    await using project = new Project(images)
     const up = await project.do('up', '--detach', '--wait', '--data', '--cache', '--port', '0')
     assert.match(up.stderr, new RegExp(`${project.name}, engine compose\n`))
     assert.match(up.stderr, /stored +in Docker volumes of/)
@@ -158,7 +145,7 @@ function allOn(image: string): void {
   })
 
   test('up mends what others took away, also the memory of it', async () => {
-    await using project = new ComposeProject(image)
+    await using project = new Project(images)
     await project.do('up', '--detach', '--data', '--cache', '--port', '0')
     const { url } = project
     await post(`${url}/data/test`, { _id: 'a' })
@@ -196,7 +183,7 @@ function allOn(image: string): void {
   })
 
   test('what cannot start leaves nothing behind, and says why and what to type', async () => {
-    await using project = new ComposeProject(image)
+    await using project = new Project(images)
     const holder = createServer((_, response) => response.end())
     await new Promise<void>((done) => holder.listen(0, '127.0.0.1', done))
     const { port } = holder.address() as AddressInfo
@@ -206,12 +193,13 @@ function allOn(image: string): void {
     assert.match(taken.error?.message ?? '', new RegExp(`by process ${process.pid} `))
     assert.deepEqual(await project.everything(), [])
 
+    project.configure({ ...images, meilisearch: 'registry.invalid/none:1' })
     const missing = await project.json(['up', '-d', '--search'])
     assert.equal(missing.code, 4, missing.error?.message)
     assert.deepEqual(await project.everything(), [])
 
     // In the gateway's place one that serves nothing: it is never ready.
-    project.configure(TEST_IMAGES.redis)
+    project.configure({ ...images, gateway: images.redis ?? '' })
     const late = await project.json(['up', '-d', '--cache', '--port', '0', '--timeout', '25s'])
     assert.deepEqual([late.code, late.error?.code], [6, 'NOT_READY'], late.error?.message)
     assert.match(late.error?.message ?? '', /cache did not answer; the last lines of its containers:/)
@@ -227,15 +215,18 @@ function allOn(image: string): void {
   })
 
   test('in the foreground until Ctrl-C; what is ephemeral is gone then', async () => {
-    await using project = new ComposeProject(image)
+    await using project = new Project(images)
     const up = project.start(['up', '--cache', '--port', '0', '--ephemeral', '--expose', '--tls'])
     await patiently('it is ready', () => up.said().stderr.includes('Ctrl-C stops it') || up.child.exitCode !== null)
     const { url } = project
     const { stderr } = up.said()
     assert.match(stderr, /redis +127\.0\.0\.1:\d+/)
-    assert.match(stderr, /https +https:\/\/127\.0\.0\.1:\d+/)
+    assert.match(stderr, /https +https:\/\/127\.0\.0\.1:[1-9]\d+\n/)
+    const [, authority = ''] = /^NODE_EXTRA_CA_CERTS=(.*)$/m.exec((await project.do('env')).stdout) ?? []
+    const { https } = JSON.parse(readFileSync(project.file('.hyper-sandbox/state.json'), 'utf8'))
+    assert.equal(await statusOver(https.url, readFileSync(authority)), 200, "the user's authority answers for it")
     assert.match(stderr, /trust +NODE_EXTRA_CA_CERTS=/)
-    assert.equal(await post(`${url}/cache/test`, { key: 'a', value: 1 }), 201)
+    assert.equal(await post(`${url}/cache/test`, { key: 'a', value: { n: 1 } }), 201)
     const second = await project.do('up', '--cache', '--ephemeral', '--expose', '--tls', '--port', '0')
     assert.match(second.stderr, /already running/)
     up.child.kill('SIGINT')
@@ -245,11 +236,11 @@ function allOn(image: string): void {
   })
 
   test('two starts at once are one sandbox, and another directory may not take its name', async () => {
-    await using project = new ComposeProject(image)
+    await using project = new Project(images)
     const both = await Promise.all([1, 2].map(() => project.run(['up', '-d', '--cache', '--port', '0'])))
     for (const { code, stderr } of both) assert.equal(code, 0, stderr)
     assert.equal((await project.containers()).length, 2)
-    await using other = new ComposeProject(image)
+    await using other = new Project(images)
     other.write('hyper-sandbox.yaml', readFileSync(project.file('hyper-sandbox.yaml'), 'utf8'))
     const refused = await other.json(['up', '-d', '--cache', '--port', '0'])
     assert.deepEqual([refused.code, refused.error?.code], [8, 'CONFIG_INVALID'])
@@ -258,15 +249,15 @@ function allOn(image: string): void {
   })
 
   test('engine auto: compose where Docker answers and its images are had, else embedded with a word on it', async () => {
-    await using project = new ComposeProject(image)
+    await using project = new Project(images)
     delete project.env.HYPER_SANDBOX_ENGINE
-    project.configure('registry.invalid/none:1')
+    project.configure({ ...images, gateway: 'registry.invalid/none:1' })
     const fallen = await project.run(['up', '-d', '--data', '--port', '0'])
     assert.equal(fallen.code, 0, fallen.stderr)
     assert.match(fallen.stderr, /warning: the engine compose cannot be had, so this is the embedded one: .*gateway/)
     assert.match(fallen.stderr, /up --engine compose/)
     await project.do('down')
-    project.configure(image)
+    project.configure(images)
     assert.equal((await project.json(['config'])).data.engine, 'embedded', 'never switched silently')
     await project.do('down', '--volumes', '--yes')
     assert.equal((await project.json(['config'])).data.engine, 'compose')

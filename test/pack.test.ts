@@ -27,6 +27,7 @@ const env: NodeJS.ProcessEnv = {
   ),
   PATH: [dirname(process.execPath), process.env.PATH].join(delimiter),
   HYPER_SANDBOX_HOME: home,
+  HYPER_SANDBOX_ENGINE: 'embedded',
 }
 
 interface Packed {

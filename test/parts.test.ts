@@ -2,15 +2,15 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, rmSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { existsSync } from 'node:fs'
 import { test } from 'node:test'
 import { CreateBucketCommand, ListBucketsCommand, S3Client } from '@aws-sdk/client-s3'
 import { Redis } from 'ioredis'
 import { MongoClient } from 'mongodb'
 import { until } from './acceptance/target.ts'
+import { isAlive } from './parts/own-directory.ts'
 import type { ServerKind } from './parts/server-kinds.ts'
-import { startServer } from './parts/servers.ts'
+import { type RealServer, startServer } from './parts/servers.ts'
 
 interface Client {
   write(): Promise<unknown>
@@ -97,7 +97,8 @@ test('a server leaves neither a process nor a file, and ends with a test that is
   child.kill('SIGKILL')
   await once(child, 'exit')
   await until('the server ends', () => !isAlive(left.pid))
-  rmSync(dirname(left.directory), { recursive: true })
+  await using _next = (await startServer('redis')) as RealServer
+  assert.equal(existsSync(left.directory), false)
 })
 
 /** Of a Redis: its process, and where it keeps its data. */
@@ -107,15 +108,6 @@ async function traces(url: string): Promise<{ pid: number; directory: string }> 
   const [, directory] = (await client.config('GET', 'dir')) as [string, string]
   client.disconnect()
   return { pid: Number(pid), directory }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch {
-    return false
-  }
 }
 
 function closing<C extends Client>(client: C): C & AsyncDisposable {

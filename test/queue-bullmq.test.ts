@@ -15,6 +15,7 @@ import { collect } from '../server/ports/common.ts'
 import { type QueueJob, type QueuePort, queuePort } from '../server/ports/queue.ts'
 import { queueSuite } from './conformance/queue.ts'
 import { startTarget } from './conformance/target.ts'
+import { startFreezingProxy } from './helpers/freezing-proxy.ts'
 import { type RealServer, startServer } from './parts/servers.ts'
 import { ROOT } from './source-files.ts'
 
@@ -100,6 +101,7 @@ function allOn(server: RealServer): void {
         await other.create({ name: 'q', target: target.url })
         await sending.start({})
         const { id } = await other.post({ name: 'q', job: { n: 1 } })
+        if (what !== 'cancel') for (let n = 2; n < 5; n += 1) await other.post({ name: 'q', job: { n } })
         await until(() => target.deliveries.length === 1)
         await end(other, id)
         await until(() => target.deliveries[0]?.wasCutOff === true)
@@ -228,6 +230,23 @@ function allOn(server: RealServer): void {
     })
   })
 
+  test('connections that lead nowhere any more are left for new ones', async (t) => {
+    const { gateway } = fixture(t)
+    const { hostname, port } = new URL(url)
+    await using proxy = await startFreezingProxy(hostname, Number(port))
+    await using target = await startTarget()
+    const [behind, other] = [gateway({ url: url.replace(`:${port}`, `:${proxy.tcpPort}`) }), gateway()]
+    await behind.create({ name: 'q', target: target.url })
+    await behind.start({})
+    await behind.post({ name: 'q', job: {} })
+    await until(() => target.deliveries.length === 1)
+    proxy.freeze()
+    await other.create({ name: 'q2', target: target.url })
+    for (const name of ['q', 'q2']) await other.post({ name, job: {} })
+    await until(() => target.deliveries.length === 3)
+    await behind.list({})
+  })
+
   describe('a server in trouble', { skip: !server.isOurs && 'the server is not ours to trouble' }, () => {
     test('without memory: jobs are refused with the reason, emptying and delivering go on', async (t) => {
       const { gateway, client } = fixture(t)
@@ -246,7 +265,11 @@ function allOn(server: RealServer): void {
         for (const call of calls) await assert.rejects(call(), isUnavailable(/no memory/))
         assert.deepEqual(await queue.empty({ name: 'full' }), { count: 1 })
         assert.equal((await jobs(queue, 'READY')).length, 1)
+        await client.config('RESETSTAT')
         await queue.start({})
+        await sleep(1_500)
+        const [, refusals = '0'] = /evalsha?:.*failed_calls=(\d+)/.exec(await client.info('commandstats')) ?? []
+        assert.ok(Number(refusals) < 20, `a worker that is refused asks ${refusals} times`)
       } finally {
         await client.config('SET', 'maxmemory', '0')
       }
@@ -274,18 +297,23 @@ function allOn(server: RealServer): void {
       const before = gateway()
       await before.create({ name: 'q', target: target.url })
       await before.post({ name: 'q', job: { n: 1 } })
-      await before.close()
+      await before.start({})
+      await until(() => target.deliveries.length === 1)
+      await before.stop({})
+      await before.post({ name: 'q', job: { n: 2 } })
       server.kill('SIGKILL')
       const queue = gateway()
       const neverSeen = gateway()
       await queue.start({})
       await neverSeen.start({})
+      await before.start({})
       await unavailable(queue)
+      // Not only without a server, but also without waiting for it.
       const started = performance.now()
-      await neverSeen.close()
-      assert.ok(performance.now() - started < 4_000)
+      await Promise.all([before.close(), neverSeen.close()])
+      assert.ok(performance.now() - started < 5_000)
       await server.restart()
-      await until(() => target.deliveries.length === 1)
+      await until(() => target.deliveries.length === 2)
       await queue.check()
     })
 

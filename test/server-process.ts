@@ -53,7 +53,13 @@ export async function startServer(
   async function start(): Promise<void> {
     child = spawn(process.execPath, [...nodeFlags, MAIN, 'up', '--port', '0', '--json', ...flags], {
       cwd: project,
-      env: { ...process.env, ...env, HYPER_SANDBOX_HOME: join(directory, 'home'), TMPDIR: temporary },
+      env: {
+        ...process.env,
+        HYPER_SANDBOX_ENGINE: 'embedded',
+        ...env,
+        HYPER_SANDBOX_HOME: join(directory, 'home'),
+        TMPDIR: temporary,
+      },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     announced = await announcement(child)

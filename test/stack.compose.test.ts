@@ -2,10 +2,11 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
-import { readFileSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
+import { homedir } from 'node:os'
 import { join } from 'node:path'
-import { test } from 'node:test'
+import { after, before, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import type { ContainerInspectInfo } from 'dockerode'
@@ -16,10 +17,10 @@ import type { LogLine, PullProgress, Stack, StackConfig } from '../compose/stack
 import type { HyperError } from '../server/error.ts'
 import { startRegistry } from './helpers/registry.ts'
 import { testProject } from './helpers/stack-config.ts'
-import { TEST_IMAGES } from './parts/images.ts'
+import { BASE_IMAGE, TEST_IMAGES } from './parts/images.ts'
 
 const DOWN_MS = 20_000
-const RANDOM_STARTS = 6
+const RANDOM_STARTS = 4 * Number(process.env.HYPER_TEST_SCALE ?? 1)
 
 const engine = await findEngine(process.env).catch((error: HyperError) => error.message)
 const skip = await reasonToSkip()
@@ -62,13 +63,18 @@ interface Running extends AsyncDisposable {
 function allOn(engine: Engine): void {
   const { docker } = engine
 
+  /** Stays up, and keeps nothing. */
+  const standIn = `stack-test-gateway:${randomUUID().slice(0, 8)}`
+  before(() => build(standIn, `FROM ${BASE_IMAGE}\nCMD ["redis-server", "--save", ""]\n`))
+  after(() => removeImage(standIn))
+
   /** A sandbox with one backend, and in the gateway's place a server that stays up. It removes everything it made. */
   function sandbox(changes: Partial<StackConfig> = {}): Running {
     const project = testProject({
       name: `stack-test-${randomUUID().slice(0, 8)}`,
       services: { cache: {} },
       listen: { host: '127.0.0.1', tcpPort: 0 },
-      images: { override: { redis: [TEST_IMAGES.redis], gateway: [TEST_IMAGES.redis], mongo: [TEST_IMAGES.mongo] } },
+      images: { override: { redis: [TEST_IMAGES.redis], gateway: [standIn], mongo: [TEST_IMAGES.mongo] } },
       ...changes,
     })
     const { config } = project
@@ -318,6 +324,21 @@ function allOn(engine: Engine): void {
     await running.stack.up({})
   })
 
+  test('what a start left that was killed, down finds', async () => {
+    await using running = sandbox()
+    const source = `const { openStack } = await import(${JSON.stringify(join(import.meta.dirname, '../compose/open-stack.ts'))})
+      await (await openStack(${JSON.stringify(running.config)}, process.env)).up({})`
+    for (let start = 0; start < RANDOM_STARTS; start += 1) {
+      const killedMs = 300 + Math.round(Math.random() * 2_500)
+      const options = { timeout: killedMs, killSignal: 'SIGKILL' } as const
+      await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', source], options).catch(() => {})
+      await running.stack.down({ volumes: true, timeoutMs: DOWN_MS })
+      // Docker's own command may have outlived us by a moment.
+      await sleep(1_000)
+      assert.deepEqual(await running.everything(), [], `killed after ${killedMs} ms`)
+    }
+  })
+
   test('two starts at the same time both succeed, with one set of containers', async () => {
     await using running = sandbox()
     const outcomes = await Promise.allSettled([running.stack.up({}), running.with({}).up({})])
@@ -332,7 +353,7 @@ function allOn(engine: Engine): void {
 
   test('every image that cannot be had is named, with each candidate and why', async () => {
     const none = ['127.0.0.1:1/none/a', '127.0.0.1:1/none/b:1']
-    await using running = sandbox({ images: { override: { redis: none, gateway: [TEST_IMAGES.redis] } } })
+    await using running = sandbox({ images: { override: { redis: none, gateway: [standIn] } } })
     await assert.rejects(running.stack.up({}), (error: HyperError) => {
       assert.equal(error.code, 'ENGINE_UNAVAILABLE')
       assert.match(error.message, /image of redis cannot be had:\n {2}127.0.0.1:1\/none\/a:latest: .*refused\n {2}127/)
@@ -343,7 +364,7 @@ function allOn(engine: Engine): void {
   })
 
   test('the next candidate is taken where the first cannot be had, and then kept', async () => {
-    const override = { redis: ['127.0.0.1:1/none/a', TEST_IMAGES.redis], gateway: [TEST_IMAGES.redis] }
+    const override = { redis: ['127.0.0.1:1/none/a', TEST_IMAGES.redis], gateway: [standIn] }
     await using running = sandbox({ images: { override } })
     const seen: string[] = []
     const onProgress = ({ part, state }: PullProgress) => {
@@ -360,9 +381,10 @@ function allOn(engine: Engine): void {
 
   test('an image is pulled with its bytes told, after passing faults, and from then on by its digest', async () => {
     await using registry = await startRegistry({ architecture: engine.architecture, env: ['REDIS_VERSION=9.9.9'] })
-    registry.failures = 1
+    // An engine asks twice before it gives up.
+    registry.failures = 2
     const name = `${registry.image}:some-tag`
-    await using running = sandbox({ images: { override: { redis: [name], gateway: [TEST_IMAGES.redis] } } })
+    await using running = sandbox({ images: { override: { redis: [name], gateway: [standIn] } } })
     const steps: PullProgress[] = []
     const onProgress = (step: PullProgress) => {
       if (step.part === 'redis') steps.push(step)
@@ -390,13 +412,16 @@ function allOn(engine: Engine): void {
   test('a registry that asks for a login gets what docker login has kept', async () => {
     await using registry = await startRegistry({ architecture: engine.architecture })
     registry.login = 'someone:secret'
-    await using running = sandbox({ images: { override: { redis: [registry.image], gateway: [TEST_IMAGES.redis] } } })
+    await using running = sandbox({ images: { override: { redis: [registry.image], gateway: [standIn] } } })
     const refused = { code: 'ENGINE_UNAVAILABLE', message: /no basic auth credentials|unauthorized/ }
     await assert.rejects(running.stack.pull({ onProgress() {} }), refused)
     const directory = running.config.projectDirectory
     const address = registry.image.split('/')[0] ?? ''
     const auths = { [address]: { auth: Buffer.from(registry.login).toString('base64') } }
     writeFileSync(join(directory, 'config.json'), JSON.stringify({ auths }))
+    // The Compose plugin is looked for beside it.
+    const own = join(process.env.DOCKER_CONFIG ?? join(homedir(), '.docker'), 'cli-plugins')
+    if (existsSync(own)) symlinkSync(own, join(directory, 'cli-plugins'))
     const withLogin = { ...engine, env: { ...engine.env, DOCKER_CONFIG: directory } }
     await createStack(running.config, withLogin).pull({ onProgress() {} })
     await removeImage(`${registry.image}:latest`)
@@ -405,7 +430,7 @@ function allOn(engine: Engine): void {
   test('an image for another processor is refused by that reason', async () => {
     const other = engine.architecture === 'arm64' ? 'amd64' : 'arm64'
     await using registry = await startRegistry({ architecture: other })
-    await using running = sandbox({ images: { override: { redis: [registry.image], gateway: [TEST_IMAGES.redis] } } })
+    await using running = sandbox({ images: { override: { redis: [registry.image], gateway: [standIn] } } })
     await assert.rejects(running.stack.up({}), (error: HyperError) => {
       assert.equal(error.code, 'ENGINE_UNAVAILABLE')
       return error.message.includes(`is built for ${other}, this engine runs ${engine.architecture}`)

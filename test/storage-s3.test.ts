@@ -331,7 +331,14 @@ function beyondTheSuite(server: RealServer, url: string): void {
 }
 
 test('S3: an address that cannot be one is a configuration error', () => {
-  const bad = ['ftp://host', 'nonsense', 'http://host/a/b', 'http://host/UPPER', 'http://key@host']
+  const bad = [
+    'ftp://host',
+    'nonsense',
+    'http://host/a/b',
+    'http://host/UPPER',
+    'http://key@host',
+    'http://key:50%25%@host',
+  ]
   for (const url of bad) assert.throws(() => createS3Storage({ url }), { code: 'CONFIG_INVALID' }, url)
   assert.throws(() => createS3Storage({ url: 'http://host', namespace: 'a/b' }), { code: 'CONFIG_INVALID' })
 })

@@ -13,6 +13,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { connect as connectSecurely } from 'node:tls'
 import { authorityIn } from '../cli/authority.ts'
 import { makeAuthority, makeServerCertificate } from '../cli/certificate.ts'
+import { mayStay } from '../cli/engines/kept-certificate.ts'
 import { createSandbox, type Sandbox } from '../cli/sandbox.ts'
 import { certifiedNames, tlsIdentity } from '../cli/tls.ts'
 
@@ -265,4 +266,14 @@ test('closing lets an open request finish', async () => {
   const [answer] = (await once(slow, 'data')) as [Buffer]
   assert.match(String(answer), /^HTTP\/1\.1 201 /)
   await closing
+})
+
+test('a certificate stays where its authority made it, for every name that is asked for', async () => {
+  const [authority, other] = await Promise.all([makeAuthority(), makeAuthority()])
+  const names = certifiedNames('127.0.0.1', ['shop.test'])
+  const kept = await makeServerCertificate(authority, names)
+  assert.equal(mayStay(kept, authority, names), true)
+  assert.equal(mayStay(kept, other, names), false)
+  assert.equal(mayStay(kept, authority, [...names, 'other.test']), false)
+  assert.equal(mayStay({ ...kept, cert: 'none' }, authority, names), false)
 })

@@ -39,7 +39,7 @@ interface Surroundings {
 const REFRESH_MS = 5_000
 const LONGEST_RETRY_MS = 1_000
 /** A connection that was silent for so long while we wait for an answer leads nowhere any more. */
-const SILENCE_MS = 5_000
+const SILENCE_MS = 4_000
 /** What a server that does not answer keeps us from when we end. */
 const CLOSE_MS = 1_000
 
@@ -157,9 +157,14 @@ export function createDeliveries(
       })
       await Promise.race([closing, deadline])
       clearTimeout(late)
-      link?.subscriber.disconnect()
-      link?.client.disconnect()
+      if (link) for (const client of [link.subscriber, link.client]) disconnect(client)
       await closing.catch(() => {})
     },
   }
+}
+
+function disconnect(client: Redis): void {
+  // Between two attempts, ioredis would leave waiting for ever what waits for a connection.
+  if (client.status === 'reconnecting') client.connect().catch(() => {})
+  client.disconnect()
 }

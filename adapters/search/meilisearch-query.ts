@@ -3,6 +3,7 @@
  * scores need to know; they are made as the embedded engine makes them, so that both answer in the same order.
  */
 import { setImmediate } from 'node:timers/promises'
+import type { MultiSearchParams } from 'meilisearch'
 import type TinyQueue from 'tinyqueue'
 import { HyperError } from '../../server/error.ts'
 import { JsonText } from '../../server/json-text.ts'
@@ -10,10 +11,19 @@ import type { Page } from '../../server/ports/common.ts'
 import type { Match } from '../../server/ports/search.ts'
 import { filterOf, writerFor } from './matches.ts'
 import type { IndexEntry } from './meilisearch-catalogue.ts'
-import { ALL, among, hashIn, inOrder, lengthTotals, type StoredRecord, wordOf } from './meilisearch-records.ts'
+import {
+  ALL,
+  among,
+  hashIn,
+  inOrder,
+  lengthTotals,
+  type RankingFacts,
+  type StoredRecord,
+  wordOf,
+} from './meilisearch-records.ts'
 import type { MeilisearchServer } from './meilisearch-server.ts'
 import { type Found, Places, Ranking } from './ranking.ts'
-import type { Search } from './terms.ts'
+import type { Search, Term } from './terms.ts'
 
 /** Words looked for in one question. */
 const WORDS_AT_ONCE = 500
@@ -23,8 +33,22 @@ const PAGE_LENGTH = 1_000_000
 /** Hits taken in between two turns of others. */
 const HITS_AT_ONCE = 2_000
 
-type Hit = Pick<StoredRecord, 'id' | 'lengths' | 'repeats' | 'size'>
+/** A word in more documents than this is asked for once more: fetching documents is some ten times faster than searching them. */
+const FEW_DOCUMENTS = 20
+const FETCHES_AT_ONCE = 4
+
+const OF_HIT = ['id', 'ranking'] as const
+type Hit = Pick<StoredRecord, (typeof OF_HIT)[number]>
 type Row = Pick<StoredRecord, 'id' | 'key' | 'stored'>
+
+/** One word of the query in one field. */
+interface Wanted {
+  term: Term
+  field: number
+  name: string
+  /** As records have it. */
+  word: string
+}
 
 export interface Ranked {
   best: TinyQueue<Found>
@@ -32,29 +56,48 @@ export interface Ranked {
   documents: readonly Document[]
 }
 
-interface Document {
+interface Document extends RankingFacts {
   id: string
-  size: number
 }
 
 /** @throws SEARCH_INDEX_NOT_FOUND */
 export async function rank(server: MeilisearchServer, { uid }: IndexEntry, { terms, fields }: Search): Promise<Ranked> {
-  const words = terms.flatMap((term) =>
-    fields.map(([field, name]) => ({ term, field, name, word: wordOf(field, term.word) })),
+  const wanted = terms.flatMap((term) =>
+    fields.map(([field, name]): Wanted => ({ term, field, name, word: wordOf(field, term.word) })),
   )
+  const { hits, statistics } = await hitsOf(server, uid, wanted)
+  const documents = new Documents(await superseded(server, uid, hits))
+  const ranking = new Ranking(statistics)
+  let taken = 0
+  for (const [n, { term, field, name, word }] of wanted.entries()) {
+    const places = new Places()
+    for (const hit of hits[n] ?? []) {
+      const number = documents.numberOf(hit)
+      if (number === undefined) continue
+      const { lengths, repeats } = documents.all[number] as Document
+      for (let times = repeats[word] ?? 1; times > 0; times -= 1) places.take(number, lengths[field] ?? 0)
+      taken += 1
+      if (taken % HITS_AT_ONCE === 0) await setImmediate()
+    }
+    ranking.add(term, field, name, places)
+  }
+  return { best: ranking.queue(), documents: documents.all }
+}
+
+async function hitsOf(server: MeilisearchServer, uid: string, wanted: readonly Wanted[]) {
   const hits: Hit[][] = []
-  let statistics = { documents: 0, totals: lengthTotals([]) }
-  for (let from = 0; from === 0 || from < words.length; from += WORDS_AT_ONCE) {
-    const looked = words.slice(from, from + WORDS_AT_ONCE)
+  let statistics: ConstructorParameters<typeof Ranking>[0] = { documents: 0, totals: [] }
+  // Also without any word: whether there is such an index is Meilisearch's to say.
+  for (let from = 0; from === 0 || from < wanted.length; from += WORDS_AT_ONCE) {
     const { results } = await server.ask((client) =>
-      client.multiSearch<{ queries: object[] & { indexUid: string }[] }, Hit & Record<string, unknown>>({
+      client.multiSearch<MultiSearchParams, Hit>({
         queries: [
           { indexUid: uid, limit: 0, facets: ['lengths'] },
-          ...looked.map(({ word }) => ({
+          ...wanted.slice(from, from + WORDS_AT_ONCE).map(({ word }) => ({
             indexUid: uid,
-            filter: `words = "${word}"`,
-            limit: ALL,
-            attributesToRetrieve: ['id', 'lengths', 'repeats', 'size'],
+            filter: among('words', [word]),
+            limit: FEW_DOCUMENTS,
+            attributesToRetrieve: [...OF_HIT],
           })),
         ],
       }),
@@ -66,22 +109,18 @@ export async function rank(server: MeilisearchServer, { uid }: IndexEntry, { ter
     }
     hits.push(...found.map((result) => result.hits))
   }
-  const documents = new Documents(await superseded(server, uid, hits))
-  const ranking = new Ranking(statistics)
-  let taken = 0
-  for (const [n, { term, field, name, word }] of words.entries()) {
-    const places = new Places()
-    for (const hit of hits[n] ?? []) {
-      const document = documents.numberOf(hit)
-      if (document === undefined) continue
-      const length = lengthIn(hit, field)
-      for (let times = repeatsOf(hit, word); times > 0; times -= 1) places.take(document, length)
-      taken += 1
-      if (taken % HITS_AT_ONCE === 0) await setImmediate()
-    }
-    ranking.add(term, field, name, places)
+  const many = [...hits.keys()].filter((n) => hits[n]?.length === FEW_DOCUMENTS)
+  for (let from = 0; from < many.length; from += FETCHES_AT_ONCE) {
+    const fetching = many.slice(from, from + FETCHES_AT_ONCE).map(async (n) => {
+      const filter = among('words', [wanted[n]?.word ?? ''])
+      const { results } = await server.ask((client) =>
+        client.index<StoredRecord>(uid).getDocuments({ filter, fields: [...OF_HIT], limit: ALL }),
+      )
+      hits[n] = results
+    })
+    await Promise.all(fetching)
   }
-  return { best: ranking.queue(), documents: documents.all }
+  return { hits, statistics }
 }
 
 /** Numbers documents in the order in which they are met. */
@@ -95,10 +134,10 @@ class Documents {
   }
 
   /** Undefined for one that does not count. */
-  numberOf({ id, size }: Hit): number | undefined {
+  numberOf({ id, ranking }: Hit): number | undefined {
     let number = this.#numbers.get(id)
     if (number === undefined && !this.#superseded.has(id)) {
-      number = this.all.push({ id, size }) - 1
+      number = this.all.push({ id, ...(JSON.parse(ranking) as RankingFacts) }) - 1
       this.#numbers.set(id, number)
     }
     return number
@@ -124,17 +163,6 @@ async function superseded(
     for (const id of later) others.add(id)
   }
   return others
-}
-
-function lengthIn({ lengths }: Hit, field: number): number {
-  const begin = `${field}+`
-  let length = 0
-  for (const part of lengths) if (part.startsWith(begin)) length += Number(part.slice(begin.length))
-  return length
-}
-
-function repeatsOf({ repeats }: Hit, word: string): number {
-  return repeats === '{}' ? 1 : (JSON.parse(repeats)[word] ?? 1)
 }
 
 export interface PageSource extends Ranked {
@@ -172,14 +200,14 @@ export async function rankedPage(source: PageSource): Promise<Page<Match>> {
   }
 }
 
-/** Leaves out what has gone meanwhile, be it with the whole index. */
+/** Leaves out what has gone meanwhile, be it with the whole index. The empty filter has the client send the ids in the body. */
 async function rowsOf(server: MeilisearchServer, { uid }: IndexEntry, ids: readonly string[]): Promise<Row[]> {
   if (ids.length === 0) return []
   try {
     const { results } = await server.ask((client) =>
       client
-        .index<StoredRecord & Record<string, unknown>>(uid)
-        .getDocuments({ filter: among('id', ids), fields: ['id', 'key', 'stored'], limit: ids.length }),
+        .index<StoredRecord>(uid)
+        .getDocuments({ ids: [...ids], filter: [], fields: ['id', 'key', 'stored'], limit: ids.length }),
     )
     return results
   } catch (error) {

@@ -17,16 +17,24 @@ export interface StoredRecord {
   key: string
   /** Each once, with the number of its field. */
   words: string[]
-  /** How many times words are there that are more than once, as JSON. */
-  repeats: string
   /** For each field that the document has its number, and the powers of two that its length is the sum of. */
   lengths: string[]
+  /** `RankingFacts` as JSON: a text comes back in a third of the time that members of their own take. */
+  ranking: string
   /** Stored fields, as JSON. */
   stored: string
-  /** Length of `stored`. */
-  size: number
   /** The document, as JSON. */
   doc: string
+}
+
+/** What scores need to know of a document. */
+export interface RankingFacts {
+  /** Of each field, null for one that it does not have. */
+  lengths: (number | null)[]
+  /** How many times words are there that are more than once. */
+  repeats: Record<string, number>
+  /** Length of `stored`. */
+  size: number
 }
 
 /** As much as Meilisearch has. */
@@ -37,7 +45,7 @@ const byEquality = { facetSearch: false, filter: { equality: true, comparison: f
 /** Nothing is searched by Meilisearch's own rules, so it need not prepare for that. */
 export const SETTINGS: Settings = {
   searchableAttributes: [],
-  filterableAttributes: [{ attributePatterns: ['id', 'hash', 'words', 'lengths'], features: byEquality }],
+  filterableAttributes: [{ attributePatterns: ['hash', 'words', 'lengths'], features: byEquality }],
   rankingRules: [],
   typoTolerance: { enabled: false },
   prefixSearch: 'disabled',
@@ -79,14 +87,18 @@ export function recordTail({ key, tokens, lengths, stored, text }: Prepared): st
     if (word !== '') counts.set(word, (counts.get(word) ?? 0) + 1)
   }
   const repeated = [...counts].filter(([, count]) => count > 1).map(([word, count]) => [safe(word), count])
+  const facts: RankingFacts = {
+    lengths: lengths.map((length) => length ?? null),
+    repeats: Object.fromEntries(repeated),
+    size: stored.length,
+  }
   const record: Omit<StoredRecord, 'id'> = {
     hash: hashOf(key),
     key,
     words: [...counts.keys()].map(safe),
-    repeats: JSON.stringify(Object.fromEntries(repeated)),
     lengths: lengths.flatMap((length, field) => (length === undefined ? [] : lengthOf(field, length))),
+    ranking: JSON.stringify(facts),
     stored,
-    size: stored.length,
     doc: text,
   }
   return JSON.stringify(record).slice(1)

@@ -121,6 +121,11 @@ export class MeilisearchServer {
           hint: 'Check services.search.key, or HYPER_SANDBOX_SEARCH_KEY: it needs all actions on all indexes.',
           cause,
         })
+      case 'bad_request':
+        return new HyperError('BACKEND_UNAVAILABLE', `${this.#name} does not understand what it is asked`, {
+          hint: 'It has to be version 1.31 or newer.',
+          cause,
+        })
       case 'no_space_left_on_device':
       case 'database_size_limit_reached':
         return new HyperError('BACKEND_UNAVAILABLE', `the disk of ${this.#name} is full`, { cause })

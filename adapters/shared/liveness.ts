@@ -41,7 +41,9 @@ export function createLiveness({ server, ping }: LivenessOptions): Liveness {
     // A server under load may have answered others instead, and be slow to a newcomer.
     if (answered || heard > asked + PING_MS / 2) return
     const error = unavailable(server)
-    for (const [fail, since] of waiting) if (since <= asked) fail(error)
+    // Who came while the server was silent need not wait for another ping.
+    const lately = Math.max(asked, performance.now() - PATIENCE_MS)
+    for (const [fail, since] of waiting) if (since <= lately) fail(error)
   }
 
   return {

@@ -2,6 +2,7 @@
  * A connection to Redis as our adapters use it: made when first used, remade by itself, and never one that keeps anybody waiting. What
  * was on its way when a connection broke fails, because nobody knows whether it was done; it is never sent again behind our callers' backs.
  */
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { Redis, type RedisOptions } from 'ioredis'
 import { HyperError } from '../../server/error.ts'
 import { createLiveness, unavailable } from './liveness.ts'
@@ -22,7 +23,7 @@ const CHECK_MS = 1_300
 const CLOSE_MS = 1_000
 const LONGEST_RETRY_MS = 500
 /** A connection that was silent for so long while we wait for an answer leads nowhere any more: another host may have its address. */
-const SILENCE_MS = 3_000
+const SILENCE_MS = 2_000
 
 /** @param scripts Lua by the name of the command that each becomes */
 export function connectRedis(url: string, scripts: NonNullable<RedisOptions['scripts']> = {}): RedisServer {
@@ -33,7 +34,6 @@ export function connectRedis(url: string, scripts: NonNullable<RedisOptions['scr
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,
     autoResendUnfulfilledCommands: false,
-    socketTimeout: SILENCE_MS,
     // A server that is still loading says so in its answers.
     enableReadyCheck: false,
     disableClientInfo: true,
@@ -42,16 +42,29 @@ export function connectRedis(url: string, scripts: NonNullable<RedisOptions['scr
   const server = `Redis at ${new URL(url).host}`
   const main = connection(server, new Redis(url, options))
   let second: Connection | undefined
+  let askedSince: number | undefined
+  let silence = { bytes: -1, since: 0 }
 
-  const liveness = createLiveness({
-    server,
-    // Beside what is on its way: an answer of many megabytes may take its time.
-    async ping() {
-      second ??= connection(server, main.client.duplicate())
-      await second.ready()
-      await second.client.ping()
-    },
-  })
+  /** Asks beside what is on its way: an answer of many megabytes may take its time. */
+  async function ping(): Promise<void> {
+    second ??= connection(server, main.client.duplicate())
+    // What arrived while we were busy is read first: ioredis's own limit takes our business for the server's silence.
+    await nextTurn()
+    if (performance.now() - (askedSince ?? Number.POSITIVE_INFINITY) > SILENCE_MS) {
+      askedSince = undefined
+      second.renew()
+      main.renew()
+    }
+    askedSince ??= performance.now()
+    await second.ready()
+    await second.client.ping()
+    askedSince = undefined
+    const bytes = main.client.stream?.bytesRead ?? 0
+    if (bytes !== silence.bytes) silence = { bytes, since: performance.now() }
+    else if (performance.now() - silence.since > SILENCE_MS) main.renew()
+  }
+
+  const liveness = createLiveness({ server, ping })
 
   async function run<T>(operation: () => Promise<T>): Promise<T> {
     try {
@@ -100,6 +113,8 @@ interface Connection {
   client: Redis
   /** @throws BACKEND_UNAVAILABLE */
   ready(): Promise<void>
+  /** Fails what is on its way, and connects again. */
+  renew(): void
 }
 
 function connection(server: string, client: Redis): Connection {
@@ -118,7 +133,12 @@ function connection(server: string, client: Redis): Connection {
     const ended = new AbortController()
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     const failed = () => reject(asRedisError(server, lastError ?? unavailable(server)))
-    const timer = setTimeout(failed, CONNECT_MS)
+    const timer = setTimeout(async () => {
+      await nextTurn()
+      failed()
+      // Whoever took the connection says nothing: a paused server, or none any more.
+      if (client.status === 'connect') client.stream.destroy()
+    }, CONNECT_MS)
     client.once('ready', resolve).once('close', failed)
     ended.signal.addEventListener('abort', () => {
       clearTimeout(timer)
@@ -135,6 +155,9 @@ function connection(server: string, client: Redis): Connection {
         waiting = undefined
       })
       await waiting
+    },
+    renew() {
+      if (client.status === 'ready') client.stream.destroy()
     },
   }
 }

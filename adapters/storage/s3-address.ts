@@ -37,11 +37,11 @@ export function addressOf({ url: text, key, secretKey, namespace = 'hyper' }: S3
   const url = URL.parse(text)
   if (!url?.host || !/^https?:$/.test(url.protocol)) throw invalid('the url of the storage is none of http or https')
   if (!NAMESPACE.test(namespace)) throw invalid(`the namespace '${namespace}' is not valid`)
-  const s3Bucket = decodeURIComponent(url.pathname.replace(/^\/+|\/+$/g, '')) || namespace.toLowerCase()
+  const s3Bucket = decoded(url.pathname.replace(/^\/+|\/+$/g, '')) || namespace.toLowerCase()
   if (!BUCKET_NAME.test(s3Bucket)) throw invalid(`'${s3Bucket}' cannot be the name of an S3 bucket`)
 
-  const accessKeyId = key ?? decodeURIComponent(url.username)
-  const secretAccessKey = secretKey ?? decodeURIComponent(url.password)
+  const accessKeyId = key ?? decoded(url.username)
+  const secretAccessKey = secretKey ?? decoded(url.password)
   if (Boolean(accessKeyId) !== Boolean(secretAccessKey))
     throw invalid('the storage has one of access key and secret key')
   return {
@@ -52,6 +52,14 @@ export function addressOf({ url: text, key, secretKey, namespace = 'hyper' }: S3
     isAmazon: /\.amazonaws\.com(\.cn)?$/.test(url.hostname),
     region: url.searchParams.get('region') ?? /\bs3[.-]([a-z]+(?:-[a-z]+)+-\d)\./.exec(url.hostname)?.[1],
     credentials: accessKeyId ? { accessKeyId, secretAccessKey } : undefined,
+  }
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    throw invalid('the url of the storage has a % that is no escape: write it as %25')
   }
 }
 

@@ -73,7 +73,7 @@ export class S3Chores {
   /** Goes through the list from now on, in the background. */
   start(): void {
     const look = () => {
-      this.#renewOwn().catch(() => {}) // not behind the work, which may take longer than a lease
+      void this.#renewOwn() // not behind the work, which may take longer than a lease
       this.#inBackground(() => this.#doLeftovers())
     }
     this.#timer = setInterval(look, this.#leaseMs / 4).unref()
@@ -212,8 +212,7 @@ export class S3Chores {
   }
 
   async #renewOwn(): Promise<void> {
-    const due = performance.now() - this.#leaseMs / 5
-    for (const noted of this.#own.values()) if (noted.at < due) await this.#write(noted)
+    await Promise.all([...this.#own.values()].map((noted) => this.#write(noted).catch(() => {})))
   }
 
   async #write(noted: Noted): Promise<void> {

@@ -1,5 +1,6 @@
 /** The few things we ask of an S3 server, inside one S3 bucket; every failure is told in our words. */
 import { Readable } from 'node:stream'
+import { setTimeout as sleep } from 'node:timers/promises'
 import {
   AbortMultipartUploadCommand,
   CompleteMultipartUploadCommand,
@@ -30,6 +31,8 @@ const PING_MS = 2_000
 const REQUEST_MS = 300_000
 /** More requests at once make neither side faster. */
 const MOST_AT_ONCE = 32
+const DEFAULT_REGION = 'us-east-1'
+const REGION_MS = 500
 /** What S3 lists or removes at once. */
 const BATCH = 1_000
 
@@ -133,7 +136,11 @@ export class S3Server {
     const { Errors: [failed] = [] } = await this.#sendAtOnce((abortSignal) =>
       this.#client.send(command, { abortSignal }),
     )
-    if (failed) throw asS3Error(Object.assign(new Error(), { name: failed.Code, $metadata: {} }), this.#address.server)
+    if (failed)
+      throw asS3Error(
+        Object.assign(new Error(), { name: failed.Code, $metadata: { httpStatusCode: 200 } }),
+        this.#address.server,
+      )
   }
 
   /** What begins with `prefix` and comes after `after`, ascending. */
@@ -278,9 +285,11 @@ function once<T>(find: () => Promise<T>): () => Promise<T> {
   }
 }
 
+/** What the SDK finds in the environment, in files or on the machine; on most there is nothing, and nobody there to say so. */
 async function defaultRegion(): Promise<string> {
-  const { config } = new S3Client({})
-  return config.region().catch(() => 'us-east-1')
+  const client = new S3Client({})
+  const found = client.config.region().catch(() => DEFAULT_REGION)
+  return Promise.race([found, sleep(REGION_MS, DEFAULT_REGION, { ref: false })]).finally(() => client.destroy())
 }
 
 function orUndefined(expected: (error: unknown) => boolean): (error: HyperError) => undefined {

@@ -32,6 +32,8 @@ interface Body {
   generation: string
   writer: BodyWriter
   noted: Promise<NotedBody>
+  /** There is a copy of what was written. */
+  isMoved?: boolean
 }
 
 export class S3Writes {
@@ -59,7 +61,7 @@ export class S3Writes {
         return apart.writer
       }).catch(async (error: unknown) => {
         // That there is no such bucket is said first, whatever becomes of the body.
-        if (!apart) await this.#store.buckets.generationOf(bucket)
+        if (!apart && !isUnavailable(error)) await this.#store.buckets.generationOf(bucket)
         throw error
       })
       const record = { object, mediaType, ...received, modified: 0, id, isInline: inline !== undefined }
@@ -68,7 +70,7 @@ export class S3Writes {
       if (apart) {
         const dropping = this.#drop(apart)
         // Where the server is gone it would only take as long again.
-        if (!(error instanceof HyperError && error.code === 'BACKEND_UNAVAILABLE')) await dropping
+        if (!isUnavailable(error)) await dropping
       }
       throw error
     }
@@ -141,7 +143,7 @@ export class S3Writes {
     const noted = await body.noted.catch(() => undefined)
     await body.writer
       .drop()
-      .then(() => noted && chores.cross(noted))
+      .then(() => noted && (body.isMoved ? chores.leave(noted) : chores.cross(noted)))
       .catch(() => noted && chores.leave(noted))
   }
 
@@ -153,7 +155,7 @@ export class S3Writes {
     await noted
     const isCopied = await server.copy(records.bodyKey(body.generation, id), records.bodyKey(generation, id))
     chores.leave(await body.noted)
-    Object.assign(body, { generation, noted })
+    Object.assign(body, { generation, noted, isMoved: true })
     if (!isCopied) throw new HyperError('BACKEND_UNAVAILABLE', 'the bucket was emptied while the object came')
   }
 
@@ -167,4 +169,8 @@ export class S3Writes {
     const { object, id } = old.record
     return this.#store.chores.noteRemoval({ kind: 'body', generation, object, id })
   }
+}
+
+function isUnavailable(error: unknown): boolean {
+  return error instanceof HyperError && error.code === 'BACKEND_UNAVAILABLE'
 }

@@ -1,15 +1,18 @@
 /** A sandbox in the terms of `compose/`: what its containers are to be. */
+import { checkFree, freeTcpPort } from '../../compose/listen-address.ts'
 import type { StackConfig } from '../../compose/stack.ts'
 import { HyperError } from '../../server/error.ts'
 import type { ServiceName } from '../../server/services.ts'
+import { authorityIn } from '../authority.ts'
 import type { Resolved } from '../config.ts'
 import type { Project } from '../project.ts'
 import type { ServiceConfigs } from '../service-config.ts'
 import { serviceVariable } from '../service-variables.ts'
-import { type ComposeRun, keepPartSecrets, readRemembered } from '../state.ts'
-import { tlsIdentity } from '../tls.ts'
+import { type ComposeRun, keepPartSecrets, readRemembered, readRun } from '../state.ts'
+import { certifiedNames, tlsIdentity } from '../tls.ts'
 import { VERSION } from '../version.ts'
-import { passwordsInEnvFile } from './compose-secrets.ts'
+import { certificateInEnvFile, passwordsInEnvFile } from './compose-secrets.ts'
+import { mayStay } from './kept-certificate.ts'
 
 /** Data that goes at the end never shares a volume with data that stays. */
 const EPHEMERAL = '-ephemeral'
@@ -46,7 +49,24 @@ export async function stackConfigOf(resolved: Resolved): Promise<{
     ...keysOf(services),
     ...certificate,
   }
-  return { config: { ...withoutSecrets(resolved), secrets: { ...parts, gateway } }, authorityFile }
+  const described = withoutSecrets(resolved)
+  const listen = { ...described.listen, httpsTcpPort: await httpsTcpPortOf(resolved) }
+  return { config: { ...described, listen, secrets: { ...parts, gateway } }, authorityFile }
+}
+
+/** A free one keeps to what it was, as long as that is free or its own. */
+async function httpsTcpPortOf({ config }: Resolved): Promise<number | undefined> {
+  const { host, tls } = config.listen
+  if (tls?.tcpPort !== 0) return tls?.tcpPort
+  const { lastTcpPort } = tls
+  const own = readRun(config.stateDirectory)?.https?.tcpPort
+  const isFree = async (tcpPort: number) =>
+    await checkFree(host, tcpPort).then(
+      () => true,
+      () => false,
+    )
+  const mayStay = lastTcpPort !== undefined && (lastTcpPort === own || (await isFree(lastTcpPort)))
+  return mayStay ? lastTcpPort : await freeTcpPort(host)
 }
 
 /** The same for others' eyes: every name of a secret is there, no secret is. */
@@ -146,14 +166,15 @@ function variables(kind: ServiceName, config: object = {}, members: [string, str
 }
 
 /** Made here, where the user's authority is; its key never leaves this machine. */
-async function certificateOf({ config: { listen, projectDirectory, authorityDirectory } }: Resolved) {
+async function certificateOf({ config }: Resolved) {
+  const { listen, stateDirectory, projectDirectory, authorityDirectory } = config
   const { tls, host, allowedHosts } = listen
   if (!tls) return { authorityFile: undefined, variables: {} }
-  const { cert, key, authorityFile } = await tlsIdentity(tls, {
-    host,
-    allowedHosts,
-    projectDirectory,
-    authorityDirectory,
-  })
+  const kept = tls.certificate === 'auto' ? certificateInEnvFile(stateDirectory) : undefined
+  const authority = kept && (await authorityIn(authorityDirectory))
+  const { cert, key, authorityFile } =
+    kept && authority && mayStay(kept, authority, certifiedNames(host, allowedHosts))
+      ? { ...kept, authorityFile: authority.file }
+      : await tlsIdentity(tls, { host, allowedHosts, projectDirectory, authorityDirectory })
   return { authorityFile, variables: { HYPER_SANDBOX_TLS_CERTIFICATE: cert, HYPER_SANDBOX_TLS_KEY: key } }
 }

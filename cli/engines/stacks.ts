@@ -1,5 +1,5 @@
 /** The Docker engine of this machine, found once, and the stacks on it. */
-import { type Engine as DockerEngine, findEngine } from '../../compose/engine.ts'
+import { connectEngine, type Engine as DockerEngine } from '../../compose/engine.ts'
 import { type FoundStack, findStacks } from '../../compose/find-stacks.ts'
 import { stackVolumes } from '../../compose/kept-data.ts'
 import { createStack } from '../../compose/open-stack.ts'
@@ -31,7 +31,7 @@ export class Stacks {
   }
 
   #found(): Promise<DockerEngine> {
-    this.#engine ??= findEngine(this.#env)
+    this.#engine ??= connectEngine(this.#env)
     return this.#engine
   }
 }

@@ -41,7 +41,7 @@ export interface SearchQuery {
 export interface Match {
   /** The document's key. */
   id: string
-  /** Greater is better; only the order means anything. The embedded engine scores as MiniSearch does (BM25+). */
+  /** Greater is better; only the order means anything. Both engines score as MiniSearch does (BM25+). */
   score: number
   /** Words of the document that matched. */
   terms: string[]

@@ -36,10 +36,9 @@ export const compose: Part = {
 /** `go install` refuses it for the exclusions in its go.mod, so a module of our own asks for it. */
 async function buildCompose(directory: string): Promise<void> {
   const { version, module } = COMPOSE
-  const goMod = `module compose\n\nrequire ${module} v${version}\n`
-  writeFileSync(join(directory, 'go.mod'), goMod)
-  const go = (...args: string[]) => run('go', args, { cwd: directory, env: { GOFLAGS: '-buildvcs=false -mod=mod' } })
-  await go('get', `${module}/cmd@v${version}`)
+  const go = (...args: string[]) => run('go', args, { cwd: directory, env: { GOFLAGS: '-buildvcs=false' } })
+  await go('mod', 'init', 'compose')
+  await go('get', `${module}@v${version}`, `${module}/cmd@v${version}`)
   const flags = `-s -w -X ${module}/internal.Version=v${version}`
   await go('build', '-trimpath', '-ldflags', flags, '-o', 'docker-compose', `${module}/cmd`)
 }

@@ -1,7 +1,8 @@
 /** Where parts that were had once are kept, outside of any checkout: one directory for each, named after its version. */
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
+import { makeOwnDirectory } from './own-directory.ts'
 
 export const PARTS_DIRECTORY = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'hyper-sandbox', 'parts')
 
@@ -16,8 +17,7 @@ export async function keepPart(name: string, make: (directory: string) => Promis
   const found = findPart(name)
   if (found) return found
   mkdirSync(PARTS_DIRECTORY, { recursive: true })
-  removeAbandoned()
-  const unfinished = mkdtempSync(join(PARTS_DIRECTORY, `.new-${process.pid}-`))
+  const unfinished = makeOwnDirectory(PARTS_DIRECTORY, '.new-')
   try {
     await make(unfinished)
     const directory = join(PARTS_DIRECTORY, name)
@@ -29,26 +29,5 @@ export async function keepPart(name: string, make: (directory: string) => Promis
     return directory
   } finally {
     rmSync(unfinished, { recursive: true, force: true })
-  }
-}
-
-function removeAbandoned(): void {
-  for (const name of readdirSync(PARTS_DIRECTORY)) {
-    const [, pid] = /^\.new-(\d+)-/.exec(name) ?? []
-    if (pid === undefined || isAlive(Number(pid))) continue
-    try {
-      rmSync(join(PARTS_DIRECTORY, name), { recursive: true, force: true })
-    } catch {
-      // Root's, of a debootstrap that was killed; it harms nothing.
-    }
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
   }
 }

@@ -3,12 +3,13 @@
  * one as far as a generated stack relies on that (`test/images`). Each carries a digest of what it was made of.
  */
 import { createHash } from 'node:crypto'
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { MINIO } from './built.ts'
 import { findPart, keepPart } from './cache.ts'
 import { compileLauncher, JARS, JVM_FLAGS, launcherPart } from './mongo/stand-in.ts'
+import { makeOwnDirectory } from './own-directory.ts'
 import { type Part, run, runAsRoot, runs } from './part.ts'
 import { findMeilisearch, type ServerKind } from './server-kinds.ts'
 
@@ -104,7 +105,7 @@ export const serviceImages: readonly Part[] = (Object.keys(TEST_IMAGES) as Serve
   },
   async get() {
     const content = await CONTENTS[kind]()
-    const context = mkdtempSync(join(tmpdir(), `hyper-image-${kind}-`))
+    const context = makeOwnDirectory(tmpdir(), `hyper-image-${kind}-`)
     try {
       cpSync(join(IMAGES_DIRECTORY, kind), context, { recursive: true })
       await content.fill(context)

@@ -19,7 +19,7 @@ try {
   for (const part of PROGRAMS) await bring(part)
   engine = await startEngine()
   if (engine) for (const part of IMAGES) await bring(part)
-  for (const failure of failures) console.error(`✖ ${failure}`)
+  if (failures.length > 0) console.error(`missing: ${failures.join(', ')}`)
   const [file, ...args] = process.argv.slice(2)
   if (failures.length > 0) process.exitCode = 1
   else if (file !== undefined) process.exitCode = await runCommand(file, args)
@@ -39,8 +39,9 @@ async function bring(part: Part): Promise<void> {
     await part.get()
     console.error(`✔ ${name}: brought in ${((performance.now() - begun) / 1000).toFixed(1)} s`)
   } catch (error) {
-    console.error(`- ${name}: ${part.optional ? `left out, ${part.optional}` : 'missing'}`)
-    if (!part.optional) failures.push(`${name}: ${(error as Error).message}`)
+    const { message } = error as Error
+    console.error(part.optional ? `- ${name}: left out, ${part.optional}` : `✖ ${name}: ${message}`)
+    if (!part.optional) failures.push(name)
   }
 }
 
@@ -50,7 +51,8 @@ async function startEngine(): Promise<Engine | undefined> {
     console.error(`✔ Docker engine ${found.version}: ${found.isOurs ? 'started, and stopped at the end' : 'runs'}`)
     return found
   } catch (error) {
-    failures.push(`Docker engine: ${(error as Error).message}`)
+    console.error(`✖ Docker engine: ${(error as Error).message}`)
+    failures.push('Docker engine')
     return undefined
   }
 }

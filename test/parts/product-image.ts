@@ -5,11 +5,13 @@ import { join } from 'node:path'
 import { execa } from 'execa'
 import { engineVersion } from './engine.ts'
 import { BASE_IMAGE } from './images.ts'
-import { run, runs } from './part.ts'
+import { type Part, run, runs } from './part.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
 
 const REPOSITORY = 'hyper-sandbox-test/product'
+
+const PULLS = process.env.HYPER_TEST_IMAGES === 'official'
 
 /** Of other states of the checkout, after so many hours. */
 const STALE_HOURS = 24
@@ -21,19 +23,39 @@ const MADE_OF = [
   'package{,-lock}.json',
 ]
 
+/** Beforehand, so that a test which counts images sees none appear. */
+export const product: Part = {
+  name: 'image of the product',
+  version: 'of this checkout',
+  isThere: () => isBuilt(nameNow()),
+  get: () => build(nameNow()),
+}
+
 /** @throws Error when it cannot be built where it should be */
 export async function productImage(): Promise<{ name: string } | { missing: string }> {
   if (!(await engineVersion())) return { missing: 'no Docker engine answers: npm run parts -- npm test' }
-  const name = `${REPOSITORY}:${digestOfSources()}`
-  if (await runs('docker', 'image', 'inspect', name)) return { name }
-  // Where images are pulled, the Dockerfile's own default is one of them.
-  const libraries = process.env.HYPER_TEST_IMAGES === 'official' ? [] : ['--libraries', BASE_IMAGE]
-  if (libraries.length > 0 && !(await runs('docker', 'image', 'inspect', BASE_IMAGE))) {
+  const name = nameNow()
+  if (await isBuilt(name)) return { name }
+  if (!PULLS && !(await runs('docker', 'image', 'inspect', BASE_IMAGE))) {
     return { missing: `there is no image ${BASE_IMAGE}: npm run parts` }
   }
+  await build(name)
+  return { name }
+}
+
+/** Where images are pulled, the Dockerfile's own default is one of them. */
+async function build(name: string): Promise<void> {
+  const libraries = PULLS ? [] : ['--libraries', BASE_IMAGE]
   await execa(process.execPath, [join(ROOT, 'compose/image/build.ts'), '--tag', name, ...libraries])
   await removeStale()
-  return { name }
+}
+
+async function isBuilt(name: string): Promise<boolean> {
+  return await runs('docker', 'image', 'inspect', name)
+}
+
+function nameNow(): string {
+  return `${REPOSITORY}:${digestOfSources()}`
 }
 
 function digestOfSources(): string {

@@ -6,11 +6,12 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { makeOwnDirectory } from './own-directory.ts'
 import { SERVERS, type ServerKind } from './server-kinds.ts'
 
 export interface RealServer extends AsyncDisposable {
@@ -36,7 +37,7 @@ export async function startServer(kind: ServerKind): Promise<RealServer | { miss
   const program = await find()
   if ('missing' in program) return program
 
-  const directory = mkdtempSync(join(tmpdir(), `hyper-${kind}-`))
+  const directory = makeOwnDirectory(tmpdir(), `hyper-${kind}-`)
   const password = randomBytes(16).toString('hex')
   const tcpPort = await freeTcpPort()
   const { command, env, url, key, isReady } = program.run({ directory: join(directory, 'data'), password, tcpPort })
