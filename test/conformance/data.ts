@@ -466,6 +466,16 @@ export function dataSuite({ test, create, leaveOut = () => false }: DataSuiteOpt
     })
   }
 
+  rule('query: $mod finds no number of more than 64 bits', async (on) => {
+    await on.add(
+      { _id: 'a', n: 2 ** 62 },
+      { _id: 'b', n: 2 ** 63 },
+      { _id: 'c', n: 1e300 },
+      { _id: 'd', n: -(2 ** 64) },
+    )
+    assert.deepEqual(await on.ids({ n: { $mod: [2, 0] } }), ['a'])
+  })
+
   rule('query: a malformed shape is an error that names the operator', async (on) => {
     for (const [operator, operand] of BAD_SHAPES) {
       const found = on.query({ selector: { at: { [operator]: operand } } })
