@@ -3,14 +3,16 @@
  * `node:http` server that calls the same servers' drivers, loaded alike and in turn; a ratio of 1 would cost nothing. The servers
  * are those of the tests (`npm run parts`); MongoDB is played by a stand-in unless `HYPER_TEST_MONGO_URL` names a real one.
  */
+import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
+import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { cpus } from 'node:os'
 import type { ServerKind } from '../test/parts/server-kinds.ts'
 import { type RealServer, startServer } from '../test/parts/servers.ts'
 import type { Addresses } from './driver-server.ts'
 import { clientOf, fill } from './fixture.ts'
 import { CONNECTIONS, type Load, load, median, print, row, type Spread, show, spread } from './load.ts'
-import { freeTcpPort, type Server, startBare, startDrivers, startSandbox } from './processes.ts'
+import { freeTcpPort, type Server, startDrivers, startSandbox } from './processes.ts'
 import { type Scenario, scenarios } from './scenarios.ts'
 
 export interface Measuring {
@@ -60,7 +62,8 @@ export async function measureOnServers({ rounds, seconds, only, json }: Measurin
   try {
     const drivers = kept(await startDrivers(addressesOf(started)))
     const gateway = kept(await startSandbox(await freeTcpPort(), environmentOf(started)))
-    const target = kept(await startBare({ status: 204, headers: [], body: '' }))
+    const target = await startSilence()
+    closing.unshift(target)
     await fill(clientOf(gateway.url))
 
     print(
@@ -71,7 +74,7 @@ export async function measureOnServers({ rounds, seconds, only, json }: Measurin
     )
     for (const [kind, reason] of Object.entries(missing)) print(`not measured, ${kind}: ${reason}`)
     print('')
-    print(`${row(['', 'driver/s', 'gateway/s', 'driver µs CPU', 'gateway µs'])}   × the driver alone`)
+    print(`${row(['', 'driver/s', 'gateway/s', 'driver µs', 'gateway µs'])}   × the driver alone`)
     for (const scenario of scenarios) {
       const kind = WORKS_ON[scenario.name]
       if (!kind || !started.has(kind) || !scenario.name.includes(only)) continue
@@ -119,6 +122,20 @@ async function measure(
   }
 }
 
+/** Takes connections and says nothing. */
+async function startSilence(): Promise<{ url: string; close(): Promise<void> }> {
+  const sockets = new Set<Socket>()
+  const server = createServer((socket) => void sockets.add(socket.on('error', () => {}))).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    async close() {
+      for (const socket of sockets) socket.destroy()
+      server.close()
+    },
+  }
+}
+
 function shown({ name, ratio, requestsPerSecond: rate, cpuMicroseconds: cpu, failed }: Result): string {
   const cells = [rate.driver, rate.gateway, cpu.driver, cpu.gateway].map((figure) => figure.toFixed(0))
   return `${row([name, ...cells])}   ${show(ratio, 2)}${failed > 0 ? `  ${failed} FAILED` : ''}`
@@ -135,13 +152,13 @@ function addressesOf(started: ReadonlyMap<ServerKind, RealServer>): Addresses {
   return addresses
 }
 
-/** Nothing is delivered: what is measured of queues is taking jobs in. */
+/** One delivery at a time, to a target that never answers: what is measured of queues is taking jobs in. */
 function environmentOf(started: ReadonlyMap<ServerKind, RealServer>): Record<string, string> {
   const variables = {
     HYPER_SANDBOX_DATA_URL: started.get('mongo')?.url,
     HYPER_SANDBOX_CACHE_URL: started.get('redis')?.url,
     HYPER_SANDBOX_QUEUE_URL: started.get('redis')?.url,
-    HYPER_SANDBOX_QUEUE_CONCURRENCY: '0',
+    HYPER_SANDBOX_QUEUE_CONCURRENCY: '1',
     HYPER_SANDBOX_STORAGE_URL: started.get('minio')?.url,
     HYPER_SANDBOX_SEARCH_URL: started.get('meilisearch')?.url,
     HYPER_SANDBOX_SEARCH_KEY: started.get('meilisearch')?.key,
