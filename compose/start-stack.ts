@@ -2,6 +2,7 @@
 import { mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type Docker from 'dockerode'
 import type { ContainerInfo, VolumeInspectInfo } from 'dockerode'
 import { HyperError } from '../server/error.ts'
 import { boundTcpPort, ignoreGone, stackContainers } from './containers.ts'
@@ -21,6 +22,8 @@ import { takeDown } from './take-down.ts'
 
 /** How long an `up` that failed may take to remove what it has made. */
 const UNDO_MS = 10_000
+const LOOKS = 6
+const LOOK_MS = 250
 const FREE_PORT_ATTEMPTS = 3
 
 export async function startStack(
@@ -61,7 +64,7 @@ export async function startStack(
     }
   } catch (error) {
     // Nothing half-made: what ran before stays, what this start made goes.
-    if (containers.length === 0) await takeDown(docker, name, { volumes: false, timeoutMs: UNDO_MS }).catch(() => {})
+    if (containers.length === 0) await undo(docker, name, signal?.aborted ? LOOKS : 1).catch(() => {})
     throw error
   }
   recordData(config, images)
@@ -69,6 +72,15 @@ export async function startStack(
   return {
     tcpPort: bound ?? tcpPort,
     ...(listen.httpsTcpPort === undefined ? {} : { httpsTcpPort: listen.httpsTcpPort }),
+  }
+}
+
+/** What Docker was at when Compose was interrupted still appears a moment later. */
+async function undo(docker: Docker, name: string, looks: number): Promise<void> {
+  for (let look = 1; ; look += 1) {
+    await takeDown(docker, name, { volumes: false, timeoutMs: UNDO_MS })
+    if (look >= looks) return
+    await sleep(LOOK_MS)
   }
 }
 
