@@ -53,6 +53,7 @@ export function createDeliveries(
   let isStarted = false
   let isClosed = false
   let isRefreshing = false
+  let isClearing = false
   let isStale = false
 
   /** BullMQ's workers wait for a server that has gone, where callers of ours are told. */
@@ -112,10 +113,17 @@ export function createDeliveries(
       const found = new Map((await queues()).map((queue) => [queue.generation, queue]))
       for (const generation of workers.keys()) if (!found.has(generation)) end(generation)
       for (const queue of found.values()) if (isStarted && !isClosed && !workers.has(queue.generation)) begin(queue)
-      await clear()
     } catch {
-      // The server is not there: what there was goes on, and the next round tries again.
+      return // the server is not there: what there was goes on, and the next round tries again
     }
+    // A hundred thousand jobs take seconds, in which other queues come and go.
+    if (!isClearing) void clearAside()
+  }
+
+  async function clearAside(): Promise<void> {
+    isClearing = true
+    await clear().catch(() => {}) // the next round goes on
+    isClearing = false
   }
 
   function begin({ generation, target, secret }: QueueEntry): void {
