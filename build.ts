@@ -11,14 +11,24 @@ import { build, type Metafile, type Plugin } from 'esbuild'
 const ROOT = import.meta.dirname
 const DIST = resolve(process.argv[2] ?? join(ROOT, 'dist'))
 
-/** What dockerode asks for in order to build images and to reach engines by SSH, neither of which we do. */
-const UNUSED = /^(?:ssh2|tar-fs|protobufjs|@grpc\/[\w-]+|@balena\/dockerignore)$/
+/**
+ * What libraries ask for and we have no use for: dockerode in order to build images and to reach engines by SSH, bullmq in order
+ * to keep queues in PostgreSQL.
+ */
+const UNUSED = /^(?:ssh2|tar-fs|protobufjs|@grpc\/[\w-]+|@balena\/dockerignore|\.{1,2}\/postgres)$/
 
-const leaveOutUnused: Plugin = {
-  name: 'leave-out-unused',
+/** Names of hosts are Node's to spell; the tables of tr46 would be a quarter of a megabyte. */
+const NODE_TR46 = `
+  const { domainToASCII, domainToUnicode } = require('node:url')
+  module.exports = { toASCII: (name) => domainToASCII(name) || null, toUnicode: (name) => ({ domain: domainToUnicode(name), error: false }) }
+`
+
+const slimLibraries: Plugin = {
+  name: 'slim-libraries',
   setup({ onResolve, onLoad }) {
     onResolve({ filter: UNUSED }, ({ path }) => ({ path, namespace: 'unused' }))
     onLoad({ filter: /./, namespace: 'unused' }, () => ({ contents: 'module.exports = {}' }))
+    onLoad({ filter: /[\\/]node_modules[\\/]tr46[\\/]index\.js$/ }, () => ({ contents: NODE_TR46 }))
   },
 }
 
@@ -45,7 +55,7 @@ const { metafile } = await build({
   minifySyntax: true,
   minifyWhitespace: true,
   legalComments: 'none',
-  plugins: [leaveOutUnused],
+  plugins: [slimLibraries],
   // CommonJS libraries ask for Node's modules by `require`.
   banner: { js: "import{createRequire as $require}from'node:module';const require=$require(import.meta.url);" },
   metafile: true,
