@@ -13,9 +13,9 @@ const DIST = resolve(process.argv[2] ?? join(ROOT, 'dist'))
 
 /**
  * What libraries ask for and we have no use for: dockerode in order to build images and to reach engines by SSH, bullmq in order
- * to keep queues in PostgreSQL.
+ * to keep queues in PostgreSQL and to add jobs by the calendar.
  */
-const UNUSED = /^(?:ssh2|tar-fs|protobufjs|@grpc\/[\w-]+|@balena\/dockerignore|\.{1,2}\/postgres)$/
+const UNUSED = /^(?:ssh2|tar-fs|protobufjs|@grpc\/[\w-]+|@balena\/dockerignore|cron-parser|\.{1,2}\/postgres)$/
 
 /** Names of hosts are Node's to spell; the tables of tr46 would be a quarter of a megabyte. */
 const NODE_TR46 = `
@@ -71,13 +71,16 @@ function licencesOf({ inputs }: Metafile): string {
     const [, directory] = /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(input) ?? []
     if (directory) packages.add(directory)
   }
-  const texts = [...packages].sort().map((directory) => {
+  // Most of them share a few texts, each of which stands once below the names of all that have it.
+  const namesByText = new Map<string, string[]>()
+  for (const directory of [...packages].sort()) {
     const { name, version, license } = JSON.parse(readFileSync(join(ROOT, directory, 'package.json'), 'utf8'))
     const [file] = globSync('{LICEN[CS]E,licen[cs]e}*', { cwd: join(ROOT, directory) })
-    const text = file === undefined ? '' : `\n\n${readFileSync(join(ROOT, directory, file), 'utf8').trim()}`
-    return `${name} ${version} (${license})${text}\n`
-  })
-  return texts.join(`\n${'-'.repeat(80)}\n\n`)
+    const text = file === undefined ? '' : readFileSync(join(ROOT, directory, file), 'utf8').trim()
+    namesByText.set(text, [...(namesByText.get(text) ?? []), `${name} ${version} (${license})`])
+  }
+  const sections = [...namesByText].map(([text, names]) => `${names.join('\n')}\n${text && `\n${text}\n`}`)
+  return sections.join(`\n${'-'.repeat(80)}\n\n`)
 }
 
 /** Declarations of the entries and of what they import; the compiler writes those of the whole program. */

@@ -82,7 +82,13 @@ test('the package is small and holds what runs, nothing else', () => {
 
 test('every library inside has a free licence, and its text', () => {
   const sections = readFileSync(join(installed, 'dist/LICENSES.txt'), 'utf8').split(`\n${'-'.repeat(80)}\n\n`)
-  const licences = sections.map((section) => /^(?<name>\S+) \S+ \((?<licence>.+)\)\n/.exec(section)?.groups)
+  const licences = sections.flatMap((section) => {
+    const [names = ''] = section.split('\n\n', 1)
+    return names
+      .trimEnd()
+      .split('\n')
+      .map((line) => /^(?<name>\S+) \S+ \((?<licence>.+)\)$/.exec(line)?.groups)
+  })
   const names = licences.map((found) => found?.name)
   for (const library of ['fastify', 'zod', 'mingo', 'pino', 'yaml']) assert.ok(names.includes(library), library)
   assert.deepEqual(
