@@ -35,7 +35,7 @@ async function firstOf(page: Promise<Page<Document>>): Promise<Page<Document>> {
 
 const MUTANTS: Record<string, Omit<BrokenAdapter, 'name'>> = {
   'creates over an existing document': {
-    rule: ['create: '],
+    rule: ['create: ', 'values: what a database’s own format'],
     mutate: (real) => ({ createDocument: (args) => real.updateDocument(args) }),
   },
   'checks for a conflict before writing, not while': {

@@ -3,7 +3,7 @@ import type { Resolved } from '../config.ts'
 import type { Output } from '../output.ts'
 import { makeStateDirectory } from '../state.ts'
 import { PullDisplay } from './pull-display.ts'
-import { stackConfigOf } from './stack-config.ts'
+import { exportedConfigOf } from './stack-config.ts'
 import type { Stacks } from './stacks.ts'
 
 /**
@@ -17,8 +17,8 @@ export async function pullImages(
   { always, stopRequested }: { always: boolean; stopRequested: Promise<unknown> },
 ): Promise<number> {
   makeStateDirectory(resolved.config.stateDirectory)
-  const { config } = await stackConfigOf(resolved)
-  const stack = await stacks.open(config)
+  // Images are nobody's secret, and secrets are made under the lock, which this does not need.
+  const stack = await stacks.open(exportedConfigOf(resolved))
   const display = new PullDisplay(output)
   const aborting = new AbortController()
   void stopRequested.then(() => aborting.abort())

@@ -69,7 +69,7 @@ async function httpsTcpPortOf({ config }: Resolved): Promise<number | undefined>
   return mayStay ? lastTcpPort : await freeTcpPort(host)
 }
 
-/** The same for others' eyes: every name of a secret is there, no secret is. */
+/** The same without what is secret: every name of a secret is there, no secret is. */
 export function exportedConfigOf(resolved: Resolved): StackConfig {
   const { config } = resolved
   const { credentials, services, listen } = config
