@@ -141,6 +141,7 @@ for (const { kind, server: serverKind, create, ...service } of SERVICES) {
         let version = 0
         let unavailable = 0
         let isOver = false
+        const outage = Promise.withResolvers<void>()
         const writers = Array.from({ length: WRITERS }, async (_, writer) => {
           while (!isOver) {
             const name = `w${writer}-${randomInt(NAMES_EACH)}`
@@ -152,8 +153,9 @@ for (const { kind, server: serverKind, create, ...service } of SERVICES) {
             )
             if (answered) continue
             unavailable += 1
-            // What the server still has of it in hand shall not come after the next write.
-            await sleep(200)
+            // A paused server has it in hand still: it may be done once the server goes on, in no order with later writes.
+            await outage.promise
+            await sleep(500)
           }
         })
         const work = Promise.all(writers)
@@ -162,6 +164,7 @@ for (const { kind, server: serverKind, create, ...service } of SERVICES) {
         }
         await Promise.race([underWay(2 * WRITERS), work])
         await cause(backend)
+        outage.resolve()
         const back = performance.now()
         await persistently(() => service.write(call, 'recovered', 0), RECOVERY_MS)
         const recovered = performance.now() - back
