@@ -191,6 +191,7 @@ export const MATCHES: Record<string, Match[]> = {
     [{ n: { $bitsAnySet: [0] } }, 'a c e'],
     [{ n: { $bitsAllClear: [1] } }, 'a c e'],
     [{ n: { $bitsAnyClear: 3 } }, 'a c e'],
+    [{ n: { $bitsAllSet: 5 }, '': { $exists: false } }, 'c e'],
   ],
   '$expr and $jsonSchema judge whole documents': [
     [{ $expr: { $eq: ['$n', '$o.p'] } }, 'a g'],

@@ -38,20 +38,23 @@ export interface FindMeans {
 
 /** @throws QUERY_INVALID, QUERY_TIMEOUT */
 export async function findPage(means: FindMeans, documents: Documents, find: Find): Promise<Page<Document>> {
-  let filter = compileFilter(find.query.condition)
+  const filter = compileFilter(find.query.condition)
   const order = completeOrder(find.query.sort)
+  const decide = async (candidates: Filter) => {
+    const { ids, bytes } = await decideHere(means, documents, find.query, order, candidates)
+    return await pageOf(means, documents, ids, find.projection, itemsFor(bytes / ids.length))
+  }
   try {
     if (filter.exact && order.every(({ path }) => path.every((key) => key.isWellFormed()))) {
       const page = await pageByServer(means, documents, { ...find, filter: filter.filter, order })
       if (page !== undefined) return page
     }
+    return await decide(filter)
   } catch (error) {
-    // A server has limits of its own: it cannot sort by two arrays, nor use every pattern.
-    if (!isRefusal(error) || isTimeout(error)) throw error
-    filter = EVERYTHING
+    // A server has limits of its own: it cannot sort by two arrays, nor use every operator and pattern.
+    if (!isRefusal(error) || isTimeout(error) || filter === EVERYTHING) throw error
+    return await decide(EVERYTHING)
   }
-  const { ids, bytes } = await decideHere(means, documents, find.query, order, filter)
-  return await pageOf(means, documents, ids, find.projection, itemsFor(bytes / ids.length))
 }
 
 interface Compiled extends Find {
