@@ -51,6 +51,7 @@ const LACKED_BY_STAND_IN = [
   '{"n":{"$bitsAnySet":[0]}}',
   '{"n":{"$bitsAllClear":[1]}}',
   '{"n":{"$bitsAnyClear":3}}',
+  '{"n":{"$bitsAllSet":5},"":{"$exists":false}}',
 ]
 
 const found = await startServer('mongo')
