@@ -11,6 +11,7 @@ import { createSqliteStorage } from '../adapters/storage/sqlite.ts'
 import { HyperError } from '../server/error.ts'
 import { type Guarded, guard } from '../server/port.ts'
 import { type StoragePort, storagePort } from '../server/ports/storage.ts'
+import { held, parts } from './helpers/bodies.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'hyper-storage-files-'))
 after(() => rmSync(root, { recursive: true, force: true }))
@@ -64,22 +65,6 @@ class Disk implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.storage.close()
   }
-}
-
-async function* parts(bytes: Uint8Array): AsyncIterable<Uint8Array> {
-  for (let start = 0; start < bytes.length; start += 65_536) yield bytes.subarray(start, start + 65_536)
-}
-
-/** A body that stops after `bytes` until it is let go; then it ends, or fails. */
-function held(bytes: Uint8Array) {
-  const reached = Promise.withResolvers<void>()
-  const release = Promise.withResolvers<void>()
-  const body = async function* () {
-    yield* parts(bytes)
-    reached.resolve()
-    await release.promise
-  }
-  return { body: body(), reached: reached.promise, end: release.resolve, fail: release.reject }
 }
 
 /** Waits for work in the background. */

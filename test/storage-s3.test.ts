@@ -19,6 +19,7 @@ import { type Guarded, guard } from '../server/port.ts'
 import { collect } from '../server/ports/common.ts'
 import { type StoragePort, storagePort } from '../server/ports/storage.ts'
 import { storageSuite } from './conformance/storage.ts'
+import { held, parts } from './helpers/bodies.ts'
 import { type RealServer, startServer } from './parts/servers.ts'
 
 const MB = 1024 * 1024
@@ -361,22 +362,6 @@ test('S3: an address says where, whose and in which region', () => {
 
 function freshNamespace(): string {
   return `t${randomBytes(6).toString('hex')}`
-}
-
-async function* parts(bytes: Uint8Array): AsyncIterable<Uint8Array> {
-  for (let start = 0; start < bytes.length; start += 65_536) yield bytes.subarray(start, start + 65_536)
-}
-
-/** A body that stops after `bytes` until it is let go; then it ends, or fails. */
-function held(bytes: Uint8Array) {
-  const reached = Promise.withResolvers<void>()
-  const release = Promise.withResolvers<void>()
-  const body = async function* () {
-    yield* parts(bytes)
-    reached.resolve()
-    await release.promise
-  }
-  return { body: body(), reached: reached.promise, end: release.resolve, fail: release.reject }
 }
 
 async function bytesOf(storage: Guarded<StoragePort>, object: string): Promise<Buffer> {
