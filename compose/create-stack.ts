@@ -1,6 +1,6 @@
 /** One sandbox's stack on the engine found: each verb is a file of its own. */
 import { ignoreGone, partOf, stackContainers } from './containers.ts'
-import { connectEngine, type Engine } from './engine.ts'
+import type { Engine } from './engine.ts'
 import { watchForDeath } from './failure.ts'
 import { partsOf } from './generate.ts'
 import { ensureImages } from './images.ts'
@@ -9,11 +9,6 @@ import { partStates } from './part-states.ts'
 import type { Stack, StackConfig } from './stack.ts'
 import { findOwn, makeDirectory, startStack } from './start-stack.ts'
 import { takeDown } from './take-down.ts'
-
-/** @throws ENGINE_UNAVAILABLE */
-export async function openStack(config: StackConfig, env: NodeJS.ProcessEnv): Promise<Stack> {
-  return createStack(config, await connectEngine(env))
-}
 
 export function createStack(config: StackConfig, engine: Engine): Stack {
   const { docker } = engine

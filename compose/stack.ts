@@ -1,7 +1,6 @@
 /**
- * The containers of one sandbox on a Docker engine: what the command line asks of them. `openStack` (its only factory) finds the
- * engine and checks it; everything else is found by labels, so that a stack is the same one after a crash, a reboot or another
- * checkout of this tool.
+ * The containers of one sandbox on a Docker engine: what the command line asks of them. `createStack` is its only factory;
+ * everything is found by labels, so that a stack is the same one after a crash, a reboot or another checkout of this tool.
  */
 import type { ServiceName } from '../server/services.ts'
 

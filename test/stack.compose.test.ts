@@ -10,9 +10,9 @@ import { after, before, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import type { ContainerInspectInfo } from 'dockerode'
+import { createStack } from '../compose/create-stack.ts'
 import { type Engine, findEngine } from '../compose/engine.ts'
 import { findStacks } from '../compose/find-stacks.ts'
-import { createStack } from '../compose/open-stack.ts'
 import type { LogLine, PullProgress, Stack, StackConfig } from '../compose/stack.ts'
 import type { HyperError } from '../server/error.ts'
 import { startRegistry } from './helpers/registry.ts'
@@ -326,8 +326,9 @@ function allOn(engine: Engine): void {
 
   test('what a start left that was killed, down finds', async () => {
     await using running = sandbox()
-    const source = `const { openStack } = await import(${JSON.stringify(join(import.meta.dirname, '../compose/open-stack.ts'))})
-      await (await openStack(${JSON.stringify(running.config)}, process.env)).up({})`
+    const source = `const { createStack } = await import(${JSON.stringify(join(import.meta.dirname, '../compose/create-stack.ts'))})
+      const { connectEngine } = await import(${JSON.stringify(join(import.meta.dirname, '../compose/engine.ts'))})
+      await createStack(${JSON.stringify(running.config)}, await connectEngine(process.env)).up({})`
     for (let start = 0; start < RANDOM_STARTS; start += 1) {
       const killedMs = 300 + Math.round(Math.random() * 2_500)
       const options = { timeout: killedMs, killSignal: 'SIGKILL' } as const

@@ -40,7 +40,7 @@ export async function showContainerLogs(stack: Stack, { output, env }: Context, 
 }
 
 /** A gateway's record as people read it, what others say as it is. */
-export function logFormat(colorize: boolean): (line: LogLine) => string {
+function logFormat(colorize: boolean): (line: LogLine) => string {
   const pretty = prettyFactory({ ...PRETTY, colorize })
   return ({ part, text }) => `${part.padEnd(PART_COLUMNS)} | ${part === 'gateway' ? pretty(text).trimEnd() : text}`
 }

@@ -54,7 +54,7 @@ export async function upOnCompose(
 }
 
 /** What runs already stays: a start that names services adds them, one that names none repeats the last. */
-export function withServicesOf(
+function withServicesOf(
   before: ReturnType<typeof readRun>,
   asked: Resolved,
   flags: Flags,

@@ -23,7 +23,7 @@ const SECRET_MEMBERS = ['key', 'secretKey']
 /** Settings of how jobs are sent, which the gateway has to know; what creates a queue or an index is sent over HTTP. */
 const QUEUE_MEMBERS = { concurrency: 'concurrency', attempts: 'attempts', timeoutMs: 'timeout_ms' } as const
 
-export function stackNameOf({ config, ephemeral }: Pick<Resolved, 'config' | 'ephemeral'>): string {
+function stackNameOf({ config, ephemeral }: Pick<Resolved, 'config' | 'ephemeral'>): string {
   return ephemeral ? `${config.name}${EPHEMERAL}` : config.name
 }
 

@@ -1,8 +1,9 @@
 /** The Docker engine of this machine, found once, and the stacks on it. */
+
+import { createStack } from '../../compose/create-stack.ts'
 import { connectEngine, type Engine as DockerEngine } from '../../compose/engine.ts'
 import { type FoundStack, findStacks } from '../../compose/find-stacks.ts'
 import { stackVolumes } from '../../compose/kept-data.ts'
-import { createStack } from '../../compose/open-stack.ts'
 import type { Stack, StackConfig } from '../../compose/stack.ts'
 
 export class Stacks {
