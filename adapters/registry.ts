@@ -4,6 +4,7 @@ import type { DataPort } from '../server/ports/data.ts'
 import type { QueuePort } from '../server/ports/queue.ts'
 import type { SearchPort } from '../server/ports/search.ts'
 import type { StoragePort } from '../server/ports/storage.ts'
+import type { WorkerdAppsOptions } from './apps/workerd.ts'
 import type { SqliteQueueOptions } from './queue/sqlite.ts'
 
 export interface AdapterOptions {
@@ -55,3 +56,8 @@ export const registry = {
     queue: async (options) => (await import('./queue/bullmq.ts')).createBullmqQueue(options),
   },
 } satisfies { embedded: Factories<AdapterOptions>; remote: Factories<RemoteOptions> }
+
+/** What hosts apps. */
+export const appHosts = {
+  workerd: async (options: WorkerdAppsOptions) => (await import('./apps/workerd.ts')).createWorkerdApps(options),
+}

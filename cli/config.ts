@@ -10,6 +10,8 @@ import type { ImageSettings, Part } from '../compose/stack.ts'
 import type { Credentials } from '../server/credentials.ts'
 import { HyperError } from '../server/error.ts'
 import type { Certificate } from '../server/http-server.ts'
+import { appConfigOf, sharedHostname } from '../server/ports/app-entry.ts'
+import type { AppConfig } from '../server/ports/apps.ts'
 import { isServiceName, type ServiceName } from '../server/services.ts'
 import { type Flags, variableOf } from './flags.ts'
 import { forwardedHosts } from './forwarded-hosts.ts'
@@ -89,6 +91,7 @@ export async function resolveConfig(source: ConfigSource): Promise<Resolved> {
       authorityDirectory: authorityDirectory(env),
       domain: checked(flags, 'domain', domainName) ?? file.domain ?? DEFAULTS.domain,
       services,
+      apps: appsOf(file, project),
       listen: {
         host: flags.text('host') ?? file.listen?.host ?? DEFAULTS.host,
         tcpPort: listenPort,
@@ -117,6 +120,28 @@ export async function resolveConfig(source: ConfigSource): Promise<Resolved> {
     uncreated: asked.filter((kind) => creationOf(kind, services) === undefined),
     purge: purgeKinds(flags, running),
   }
+}
+
+/** @throws CONFIG_INVALID for two of one name or of one host */
+function appsOf({ apps = [] }: ProjectFile, { directory }: Project): AppConfig[] {
+  const configs = apps.map((entry) => appConfigOf(entry, directory))
+  const twice = configs.find(({ name }, at) => configs.findIndex((other) => other.name === name) !== at)
+  if (twice) {
+    throw new HyperError('CONFIG_INVALID', `two apps have the name '${twice.name}'`, {
+      hint: 'Give each of apps: a name of its own in hyper-sandbox.yaml.',
+    })
+  }
+  const shared = sharedHostname(configs)
+  if (shared) {
+    throw new HyperError(
+      'CONFIG_INVALID',
+      `the apps ${shared.names.join(' and ')} both have the host ${shared.hostname}`,
+      {
+        hint: 'Give each of apps: a hostname of its own in hyper-sandbox.yaml.',
+      },
+    )
+  }
+  return configs
 }
 
 function imagesOf({ images = {}, mirror }: ProjectFile): ImageSettings {

@@ -1,6 +1,7 @@
 /** The shape of the project file `hyper-sandbox.yaml` and of the `.local.yaml` beside it. */
 import * as z from 'zod'
 import { PARTS, type Part } from '../compose/stack.ts'
+import { appEntry } from '../server/ports/app-entry.ts'
 import type { ServiceName } from '../server/services.ts'
 import { SCHEMES } from './service-config.ts'
 
@@ -124,6 +125,7 @@ export const projectFile = z.strictObject({
     })
     .optional()
     .describe('false leaves a service out. Default: all run.'),
+  apps: z.array(appEntry).optional().describe('Workers-style apps, each on its own host.'),
   images: z
     .strictObject(images)
     .optional()

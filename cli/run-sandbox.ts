@@ -155,6 +155,7 @@ function describeRun(config: SandboxConfig, ephemeral: boolean, args: string[]):
     authKey: config.credentials?.key,
     services: Object.keys(config.services) as EmbeddedRun['services'],
     ...serverHosts(config.services),
+    apps: config.apps.map(({ name, hostnames }) => ({ name, hostnames: [...hostnames] })),
     domain: config.domain,
     engine: 'embedded',
     dataDirectory: config.dataDirectory,

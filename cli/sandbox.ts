@@ -96,6 +96,7 @@ async function start(
         dataDirectory: directory,
         domain,
         services,
+        apps: [],
         listen: {
           host: options.host ?? '127.0.0.1',
           tcpPort: options.port ?? 0,

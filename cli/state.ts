@@ -27,6 +27,8 @@ const anyRun = z.object({
   services: z.array(z.enum(SERVICE_NAMES)),
   /** Hosts of the servers that exist already, by the service that is kept there. */
   servers: z.partialRecord(z.enum(SERVICE_NAMES), z.string()).optional(),
+  /** Names of apps and the hosts they answer. */
+  apps: z.array(z.object({ name: z.string(), hostnames: z.array(z.string()) })).default([]),
   domain: z.string(),
   ephemeral: z.boolean(),
   version: z.string(),

@@ -39,6 +39,7 @@ export function summaryOf(output: Output, run: Run, effects: Effects & { cwd: st
   const hasExample = run.authKey === undefined && (uncreated.length === 0 || create.length > 0)
   const rows = services.map((service) => [service, `${url}/${service}/${domain}`])
   const about = [
+    ...run.apps.map((app) => ['app', `${appUrl(run, app)}  ${app.name}`]),
     ['connect', `HYPER=${maskedConnectionString(run)}`],
     ...(run.https ? [['https', run.https.url]] : []),
     ...(run.https?.authorityFile ? [['trust', `NODE_EXTRA_CA_CERTS=${run.https.authorityFile}`]] : []),
@@ -58,6 +59,11 @@ export function summaryOf(output: Output, run: Run, effects: Effects & { cwd: st
   const purged = emptied.map((one) => `  ${emptiedLine(one)}\n`).join('')
   const title = `${output.style('green', 'hyper-sandbox')} ${run.version}, ${run.name}, engine ${run.engine}`
   return `\n  ${title}\n\n${indent(table)}\n${purged === '' ? '' : `\n${purged}`}`
+}
+
+/** Where a browser on this machine reaches it; a pattern of hosts stands as it is. */
+export function appUrl({ tcpPort }: Pick<Run, 'tcpPort'>, { hostnames }: Run['apps'][number]): string {
+  return `http://${hostnames[0]}:${tcpPort}`
 }
 
 const EPHEMERAL: Record<EngineName, string> = {

@@ -3,6 +3,7 @@
  * the gateway meet.
  */
 import { randomUUID } from 'node:crypto'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { pathToFileURL } from 'node:url'
 import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
@@ -11,6 +12,7 @@ import { buildApp } from '../server/app.ts'
 import type { Credentials } from '../server/credentials.ts'
 import { HyperError } from '../server/error.ts'
 import { guard } from '../server/port.ts'
+import type { AppConfig, AppHost } from '../server/ports/apps.ts'
 import { cachePort } from '../server/ports/cache.ts'
 import { dataPort } from '../server/ports/data.ts'
 import { queuePort } from '../server/ports/queue.ts'
@@ -34,6 +36,7 @@ export interface SandboxConfig {
   domain: string
   /** The services that run. */
   services: ServiceConfigs
+  apps: readonly AppConfig[]
   listen: {
     host: string
     tcpPort: number
@@ -69,6 +72,7 @@ export interface RunningSandbox {
   /** Random id of this run, also in `GET /readyz`. */
   instance: string
   services: Services
+  apps: AppHost | undefined
   /** Lets open requests finish for at most two seconds, then closes everything. Safe to repeat. */
   close(): Promise<void>
 }
@@ -114,9 +118,17 @@ export async function startSandbox(config: SandboxConfig, options: StartOptions)
   const services = await openServices(config)
   const instance = randomUUID()
   const prepared = Promise.withResolvers<void>()
+  let apps: AppHost | undefined
+  /** What an app asks of the services, as if it came over the network: it is no loopback peer, and so no admin. */
+  let serveApp: ((request: IncomingMessage, response: ServerResponse) => void) | undefined
   try {
+    if (config.apps.length > 0) {
+      const { openApps } = await import('./apps.ts')
+      apps = await openApps(config, options.logger, (request, response) => serveApp?.(request, response))
+    }
     const app = buildApp({
       services,
+      apps,
       instance,
       version: VERSION,
       logger: options.logger,
@@ -134,6 +146,11 @@ export async function startSandbox(config: SandboxConfig, options: StartOptions)
       ...(options.onShutdown ? { onShutdown: options.onShutdown } : {}),
     })
     const listener = await listen(app, config.listen.host, config.listen.tcpPort)
+    const { host: address } = new URL(listener.url)
+    serveApp = (request, response) => {
+      request.headers.host = address
+      app.routing(request, response)
+    }
     let secure: (SecureAddress & Pick<Listener, 'close'>) | undefined
     const stopListening = async () => {
       await Promise.all([listener.close(), secure?.close()])
@@ -156,14 +173,18 @@ export async function startSandbox(config: SandboxConfig, options: StartOptions)
       https: secure && { url: secure.url, tcpPort: secure.tcpPort, authorityFile: secure.authorityFile },
       instance,
       services,
+      apps,
       close() {
         closing ??= (async () => {
-          await Promise.all([services.queue?.stop({}), stopListening()]).finally(() => closeServices(services))
+          await Promise.all([services.queue?.stop({}), stopListening()])
+            .finally(() => apps?.close())
+            .finally(() => closeServices(services))
         })()
         return closing
       },
     }
   } catch (error) {
+    await apps?.close(0)
     await closeServices(services)
     throw error
   }

@@ -7,12 +7,14 @@ import Fastify, {
   type HookHandlerDoneFunction,
 } from 'fastify'
 import type { Logger } from 'pino'
+import { createRoutingServer, type Handler } from './app-routing.ts'
 import { type Credentials, requireCredentials } from './credentials.ts'
 import { HyperError } from './error.ts'
 import { createHostRules } from './host-rules.ts'
 import { HTTP_OPTIONS } from './http-server.ts'
 import { createMetrics } from './metrics.ts'
 import { answerClientError, sendError } from './plugins/errors.ts'
+import type { AppHost } from './ports/apps.ts'
 import { parseQuery } from './query-string.ts'
 import { registerDocsRoutes } from './routes/docs.ts'
 import { registerHealthRoutes } from './routes/health.ts'
@@ -25,6 +27,8 @@ import { isUploading } from './upload-timeout.ts'
 
 export interface GatewayOptions {
   services: Services
+  /** Answer the requests to their hosts. */
+  apps?: AppHost | undefined
   logger: Logger
   version: string
   /** Random id of this run, shown by `/readyz`. */
@@ -46,6 +50,8 @@ export interface GatewayOptions {
   importDirectory?: Control['importDirectory']
 }
 
+const TIMEOUTS = { requestTimeout: 300_000, keepAliveTimeout: 72_000 }
+
 /** Slower requests are logged. */
 const SLOW_MS = 1_000
 
@@ -56,15 +62,17 @@ const MAX_PARAM_LENGTH = 1_000_000
 const ANY_HOST = new Set(['/health', '/healthz', '/metrics'])
 
 export function buildApp(options: GatewayOptions): FastifyInstance {
-  const { services, logger, logRequests = false, onShutdown = () => {} } = options
+  const { services, apps, logger, logRequests = false, onShutdown = () => {} } = options
   const token = options.token ?? randomBytes(24).toString('base64url')
   const hostRules = createHostRules(options.allowedHosts ?? [], options.allowedOrigins ?? [])
   const metrics = createMetrics()
 
   const app = Fastify({
     logger: false,
-    http: HTTP_OPTIONS,
-    requestTimeout: 300_000,
+    ...(apps
+      ? { serverFactory: (handler: Handler) => createRoutingServer(apps, handler, TIMEOUTS) }
+      : { http: HTTP_OPTIONS }),
+    ...TIMEOUTS,
     return503OnClosing: false, // what is open when we close is still served
     // The ports' schemas check; without these two, fastify would load ajv and a serializer at start.
     schemaController: { compilersFactory: { buildValidator: noCompiler, buildSerializer: noCompiler } },

@@ -13,6 +13,7 @@ const HEXAGON = /^server\/(error|port|validation|json-text|ports\/[a-z-]+)\.ts$/
 
 /** The client libraries of each adapter's folder; an adapter is a technology, so the list is short. */
 const ADAPTER_LIBRARIES: Record<string, readonly string[]> = {
+  apps: ['acorn', 'esbuild', 'magic-string', 'undici'],
   data: [
     ...['ajv', 'mingo', 'mongodb'],
     ...['@turf/boolean-intersects', '@turf/boolean-point-in-polygon', '@turf/distance'],
@@ -135,6 +136,8 @@ test('every dependency is imported, and every import is a dependency', () => {
     '@types/node',
     'node',
     'typescript',
+    'workerd',
+    ...['croner', 'hono', 'jsonc-parser', 'smol-toml', 'ws', '@types/ws'],
   ]
   const { dependencies, devDependencies } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
   const listed = Object.keys({ ...dependencies, ...devDependencies })

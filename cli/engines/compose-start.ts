@@ -213,6 +213,7 @@ function describe(
     authKey: config.credentials?.key,
     services: Object.keys(config.services) as ComposeRun['services'],
     ...serverHosts(config.services),
+    apps: config.apps.map(({ name, hostnames }) => ({ name, hostnames: [...hostnames] })),
     domain: config.domain,
     engine: 'compose',
     stack: name,

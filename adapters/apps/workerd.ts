@@ -1,0 +1,133 @@
+/** Apps on workerd: one process (or some) per app, each with its own sockets, behind the gateway (worker-runtime §12.11). */
+
+import { once } from 'node:events'
+import { mkdirSync, rmSync } from 'node:fs'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { join } from 'node:path'
+import { HyperError } from '../../server/error.ts'
+import type { AppConfig, AppEvents, AppHost, LoadError, Reloaded } from '../../server/ports/apps.ts'
+import { createHostTable, type HostTable } from '../../server/ports/hostnames.ts'
+import { forward } from './forward.ts'
+import { upgrade } from './upgrade.ts'
+import { CALLER_HEADER, HYPER_HOST, TARGET_HEADER } from './workerd/configuration.ts'
+import { createSupervisedApp, type SupervisedApp } from './workerd/supervised-app.ts'
+
+export interface WorkerdAppsOptions {
+  /** Sockets and modules of running versions; emptied at the start, removed at the end. Short: names of sockets have limits. */
+  directory: string
+  /** Domain of the hyper services that apps are bound to; absent where there are none. */
+  domain: string | undefined
+  /** The one app answers every host (worker-runtime §3). */
+  isCatchAll?: boolean
+  drainMs: number
+  events: AppEvents
+  /** Answers what apps ask of the hyper services. */
+  serve(request: IncomingMessage, response: ServerResponse): void
+}
+
+export async function createWorkerdApps(options: WorkerdAppsOptions): Promise<AppHost> {
+  const { directory, domain, events, drainMs } = options
+  rmSync(directory, { recursive: true, force: true })
+  mkdirSync(directory, { recursive: true, mode: 0o700 })
+  const ingressPath = join(directory, 'in.sock')
+  const apps = new Map<string, SupervisedApp>()
+  let table: HostTable = createHostTable([])
+  let processes = 0
+  let closing: Promise<void> | undefined
+
+  const ingress = createServer((request, response) => {
+    const { [TARGET_HEADER]: target = '', [CALLER_HEADER]: _caller } = request.headers
+    const [kind, name = ''] = String(target).split(/:(.*)/s)
+    if (kind === 'hyper') return options.serve(request, response)
+    if (kind === 'app') return host.handle(name, request, response)
+    response.writeHead(404).end()
+  })
+  ingress.listen(ingressPath)
+  await once(ingress, 'listening')
+
+  function supervise(config: AppConfig): SupervisedApp {
+    return createSupervisedApp(config, {
+      drainMs,
+      plan: (app, bundle) => {
+        processes += 1
+        return {
+          app,
+          bundle,
+          directory: join(directory, String(processes)),
+          ingress: ingressPath,
+          hyper: domain === undefined ? undefined : `http://${HYPER_HOST}/${domain}`,
+          others: [...apps.keys()].filter((name) => name !== app.name),
+        }
+      },
+      onLoaded: (version) => events.loaded(config.name, version),
+      onFailed: (error) => events.failed(config.name, error),
+      onConsole: ({ level, message }) => events.console(config.name, level, message),
+      onRestart: (reason, detail) => events.restarted(config.name, reason, detail),
+    })
+  }
+
+  function route(): void {
+    const list = [...apps.values()].map(({ config }) => config)
+    const [only] = list
+    table = createHostTable(list, options.isCatchAll && list.length === 1 ? only?.name : undefined)
+  }
+
+  const host: AppHost = {
+    async apply(configs, { fresh = false } = {}) {
+      const result: Reloaded = { added: [], removed: [], changed: [], unchanged: [], failed: [] }
+      const wanted = new Set(configs.map(({ name }) => name))
+      const leaving = [...apps.values()].filter(({ config }) => !wanted.has(config.name))
+      const known = new Set(apps.keys())
+      for (const config of configs) if (!known.has(config.name)) apps.set(config.name, supervise(config))
+      await Promise.all(
+        configs.map(async (config) => {
+          const came = await apps.get(config.name)?.update(config, { fresh })
+          if (typeof came === 'object') result.failed.push({ name: config.name, error: came as LoadError })
+          else if (!known.has(config.name)) result.added.push(config.name)
+          else if (came) result[came].push(config.name)
+        }),
+      )
+      for (const { config } of leaving) apps.delete(config.name)
+      route()
+      await Promise.all(leaving.map((app) => app.drain(drainMs)))
+      result.removed.push(...leaving.map(({ config }) => config.name))
+      return result
+    },
+    status: () => [...apps.values()].map((app) => app.status()),
+    find: (name) => table.find(name),
+    handle(name, request, response) {
+      const app = apps.get(name)
+      if (!app) return void response.writeHead(404).end()
+      const startedAt = performance.now()
+      forward(app, request, response, (status, bytes) => {
+        app.count(status >= 400)
+        events.answered(name, request, status, bytes, performance.now() - startedAt)
+      })
+    },
+    upgrade(name, request, socket, head) {
+      const app = apps.get(name)
+      if (app) upgrade(app, request, socket, head)
+      else socket.destroy()
+    },
+    async schedule(name, cron, scheduledTime) {
+      const replica = await apps.get(name)?.pick()
+      if (!replica) throw new HyperError('BACKEND_UNAVAILABLE', `the app ${name} does not run`)
+      const { statusCode, json } = await replica.control('/scheduled', { cron, scheduledTime })
+      if (statusCode === 404) throw new HyperError('ROUTE_NOT_FOUND', `the app ${name} has no scheduled handler`)
+      return json as { outcome: string }
+    },
+    close(limitMs = drainMs) {
+      closing ??= (async () => {
+        await Promise.all([...apps.values()].map((app) => app.drain(limitMs)))
+        ingress.close()
+        ingress.closeAllConnections()
+        rmSync(directory, { recursive: true, force: true })
+      })()
+      return closing
+    },
+    async [Symbol.asyncDispose]() {
+      await host.close()
+    },
+  }
+  return host
+}

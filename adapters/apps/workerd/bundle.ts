@@ -1,0 +1,138 @@
+/** An app's files as the modules workerd loads: one bundle, and what cannot be part of it beside it (worker-runtime §§4.1, 12.2). */
+import { createHash } from 'node:crypto'
+import { existsSync, statSync } from 'node:fs'
+import { basename, dirname, join, relative } from 'node:path'
+import type { BuildFailure, Message, Plugin } from 'esbuild'
+import type { AppConfig, LoadError } from '../../../server/ports/apps.ts'
+import { callIfCallable } from './call-if-callable.ts'
+import { AppLoadError } from './load-error.ts'
+
+export interface Module {
+  name: string
+  kind: 'esModule' | 'wasm' | 'data'
+  content: Uint8Array
+}
+
+export interface Bundle {
+  /** The first is the app's entry. */
+  modules: readonly Module[]
+  /** Source map of the entry, as JSON. */
+  map: string
+  /** Absolute paths of every file it was made of: when one changes, so may it. */
+  inputs: readonly string[]
+  /** Equal for equal content. */
+  digest: string
+}
+
+/** What is looked for in a directory, in this order. */
+const ENTRIES = [
+  'index.js',
+  'index.mjs',
+  'index.ts',
+  '_worker.js',
+  'worker.js',
+  'src/index.ts',
+  'src/index.js',
+] as const
+const MAX_ENTRY_BYTES = 10 * 1024 * 1024
+export const ENTRY = 'app.js'
+
+/** @throws AppLoadError FileNotFound, FileReadError, ScriptTooLarge, CompilationFailed */
+export async function bundleApp({ path }: Pick<AppConfig, 'path'>): Promise<Bundle> {
+  const entry = findEntry(path)
+  if (statSync(entry).size > MAX_ENTRY_BYTES) throw new AppLoadError('ScriptTooLarge', `${entry} is over 10 MB`)
+  const root = dirname(entry)
+  const beside: Module[] = []
+  const { build } = await import('esbuild')
+  const result = await build({
+    entryPoints: [entry],
+    absWorkingDir: root,
+    bundle: true,
+    write: false,
+    format: 'esm',
+    target: 'es2024',
+    platform: 'neutral',
+    mainFields: ['module', 'main'],
+    conditions: ['workerd', 'worker', 'browser'],
+    external: ['cloudflare:*', 'node:*', 'workerd:*'],
+    outfile: join(root, ENTRY),
+    sourcemap: 'external',
+    sourcesContent: true,
+    metafile: true,
+    logLevel: 'silent',
+    keepNames: true,
+    loader: { '.txt': 'text', '.html': 'text', '.sql': 'text', '.md': 'text', '.svg': 'text' },
+    plugins: [modulesBeside(beside), methodCalls],
+  }).catch((failure: BuildFailure) => {
+    throw new AppLoadError('CompilationFailed', ...describe(failure, root))
+  })
+  const [map, code] = result.outputFiles.sort(({ path: a }, { path: b }) => b.localeCompare(a))
+  const entryModule: Module = { name: ENTRY, kind: 'esModule', content: code?.contents ?? new Uint8Array() }
+  const modules = [entryModule, ...beside.sort((a, b) => a.name.localeCompare(b.name))]
+  const hash = createHash('sha256')
+  for (const { name, content } of modules) hash.update(name).update('\0').update(content).update('\0')
+  const inputs = Object.keys(result.metafile.inputs).map((input) => join(root, input.replace(/^[a-z-]+:/, '')))
+  return { modules, map: map?.text ?? '', inputs, digest: hash.digest('base64url') }
+}
+
+/** @throws AppLoadError FileNotFound */
+function findEntry(path: string): string {
+  const found = statSync(path, { throwIfNoEntry: false })
+  if (!found) throw new AppLoadError('FileNotFound', `${path} does not exist`)
+  if (!found.isDirectory()) return path
+  const entry = ENTRIES.map((name) => join(path, name)).find((file) => existsSync(file))
+  if (entry) return entry
+  throw new AppLoadError('FileNotFound', `${path} has no entry file: it should be ${ENTRIES.slice(0, 3).join(', ')}`)
+}
+
+/** WebAssembly and data cannot be bundled: they are modules of their own, by name and content. */
+function modulesBeside(modules: Module[]): Plugin {
+  const KINDS = { wasm: 'wasm', bin: 'data' } as const
+  return {
+    name: 'modules-beside',
+    setup({ onResolve }) {
+      onResolve({ filter: /\.(?:wasm|bin)(?:\?module)?$/ }, async ({ path, resolveDir }) => {
+        const { readFile } = await import('node:fs/promises')
+        const file = join(resolveDir, path.replace(/\?module$/, ''))
+        const content = await readFile(file).catch(() => undefined)
+        if (content === undefined) return { errors: [{ text: `Could not resolve "${path}"` }] }
+        const extension = file.endsWith('.wasm') ? 'wasm' : 'bin'
+        const digest = createHash('sha256').update(content).digest('hex').slice(0, 12)
+        const name = `${basename(file, `.${extension}`)}-${digest}.${extension}`
+        if (!modules.some((module) => module.name === name)) modules.push({ name, kind: KINDS[extension], content })
+        return { path: `./${name}`, external: true, watchFiles: [file] }
+      })
+    },
+  }
+}
+
+/** Code that was written for NANO calls what the standard reads. */
+const methodCalls: Plugin = {
+  name: 'call-if-callable',
+  setup({ onLoad }) {
+    onLoad({ filter: /\.m?js$/ }, async ({ path }) => {
+      if (path.includes('node_modules')) return undefined
+      const { readFile } = await import('node:fs/promises')
+      return { contents: callIfCallable(await readFile(path, 'utf8'), path), loader: 'js' }
+    })
+  },
+}
+
+function describe(
+  { errors }: BuildFailure,
+  root: string,
+): [message: string, where?: Pick<LoadError, 'location' | 'frame'>] {
+  const [first] = errors
+  if (!first) return ['it cannot be bundled']
+  return [first.text, where(first, root)]
+}
+
+function where({ location }: Message, root: string): Pick<LoadError, 'location' | 'frame'> {
+  if (!location) return {}
+  const { file, line, column, length, lineText } = location
+  const marker = `${' '.repeat(column)}${'^'.repeat(Math.max(1, length))}`
+  return {
+    location: `${relative(root, join(root, file))}:${line}:${column + 1}`,
+    frame: `${line} | ${lineText}\n${' '.repeat(String(line).length)} | ${marker}`,
+  }
+}

@@ -1,0 +1,139 @@
+/** workerd's configuration for one version of one app (worker-runtime §§12.1-12.5). */
+import type { AppConfig, Outbound } from '../../../server/ports/apps.ts'
+import type { Bundle } from './bundle.ts'
+import { raw, type Value, write } from './capnp.ts'
+
+/** Names of files in a version's own directory. */
+export const FILES = {
+  configuration: 'config.capnp',
+  /** Where requests to the app arrive. */
+  app: 'app.sock',
+  /** Where the host asks the app itself: scheduled events, what it still waits for. */
+  control: 'control.sock',
+  /** Answered by another isolate on the same thread: it tells a busy thread from a waiting handler. */
+  ping: 'ping.sock',
+} as const
+
+export const RUNTIME_FILES = ['shim.js', 'prelude.js', 'outbound.js'] as const
+
+/** The host that an app's own `fetch` reaches the hyper services by. */
+export const HYPER_HOST = 'hyper.internal'
+
+export interface VersionPlan {
+  app: AppConfig
+  bundle: Bundle
+  /** Holds `FILES`, the modules and the runtime's own files. */
+  directory: string
+  /** Unix socket on which the host serves what apps are bound to. */
+  ingress: string
+  /** Connection string for hyper-connect; absent without services. */
+  hyper: string | undefined
+  /** Names of the other apps. */
+  others: readonly string[]
+}
+
+/** Told to the shim. */
+export interface ShimSettings {
+  wallMs: number
+  compat: readonly string[]
+}
+
+/** Names of headers between the host and its apps begin with it; no client may send one. */
+export const OWN_HEADER = 'x-hyper-sandbox-'
+/** Says on the ingress who calls, and what: the app cannot set it. */
+export const CALLER_HEADER = `${OWN_HEADER}caller`
+export const TARGET_HEADER = `${OWN_HEADER}target`
+
+export function configurationOf(plan: VersionPlan): string {
+  const { app, bundle } = plan
+  const services: Value[] = [
+    { name: 'app', worker: raw('.app') },
+    { name: 'ping', worker: raw('.ping') },
+    { name: 'outbound', worker: raw('.outbound') },
+    { name: 'network', network: networkOf(app.outbound) },
+    ingress(plan, 'hyper'),
+    ...plan.others.map((other) => ingress(plan, `app:${other}`)),
+    ...Object.keys(app.kv).map((binding) => ingress(plan, `kv:${binding}`)),
+    ...Object.keys(app.r2).map((binding) => ingress(plan, `r2:${binding}`)),
+  ]
+  const socket = (name: 'app' | 'control' | 'ping', service: Value, http: Value = {}) => ({
+    name,
+    address: `unix:${plan.directory}/${FILES[name]}`,
+    service,
+    http,
+  })
+  const config: Value = {
+    v8Flags: [`--max-old-space-size=${app.memoryMb}`, '--max-semi-space-size=4'],
+    logging: { structuredLogging: true },
+    services,
+    sockets: [
+      socket('app', 'app', { cfBlobHeader: `${OWN_HEADER}cf`, forwardedProtoHeader: `${OWN_HEADER}proto` }),
+      socket('control', { name: 'app', entrypoint: 'control' }),
+      socket('ping', 'ping'),
+    ],
+  }
+  const worker: Value = {
+    modules: [
+      { name: 'shim.js', esModule: raw('embed "shim.js"') },
+      { name: 'prelude.js', esModule: raw('embed "prelude.js"') },
+      { name: 'settings.json', json: JSON.stringify(settingsOf(app)) },
+      ...bundle.modules.map(({ name, kind }) => ({ name, [kind]: raw(`embed ${write(name)}`) })),
+    ],
+    compatibilityDate: app.compatibilityDate,
+    compatibilityFlags: [...app.compatibilityFlags],
+    globalOutbound: 'outbound',
+    bindings: [
+      ...Object.entries(app.env).map(([name, text]) => ({ name, text })),
+      ...(plan.hyper === undefined
+        ? []
+        : [
+            { name: 'HYPER', text: plan.hyper },
+            { name: 'hyper', service: 'hyper' },
+          ]),
+      ...plan.others.map((other) => ({ name: `${APP_BINDING}${other}`, service: `app:${other}` })),
+      ...Object.keys(app.kv).map((name) => ({ name, kvNamespace: `kv:${name}` })),
+      ...Object.keys(app.r2).map((name) => ({ name, r2Bucket: `r2:${name}` })),
+    ],
+  }
+  const plain = (name: string, bindings: Value[] = []): Value => ({
+    modules: [{ name, esModule: raw(`embed "${name}"`) }],
+    compatibilityDate: app.compatibilityDate,
+    bindings,
+    globalOutbound: 'network',
+  })
+  return [
+    'using Workerd = import "/workerd/workerd.capnp";',
+    `const config :Workerd.Config = ${write(config)};`,
+    `const app :Workerd.Worker = ${write(worker)};`,
+    `const outbound :Workerd.Worker = ${write(plain('outbound.js', [{ name: 'hyper', service: 'hyper' }]))};`,
+    `const ping :Workerd.Worker = ${write({
+      modules: [{ name: 'ping.js', esModule: 'export default { fetch() { return new Response(null) } }' }],
+      compatibilityDate: app.compatibilityDate,
+    })};`,
+    '',
+  ].join('\n')
+}
+
+/** The shim gathers what begins with it into `env.APPS`. */
+export const APP_BINDING = '__APP_'
+
+function ingress({ app, ingress }: VersionPlan, target: string): Value {
+  const injectRequestHeaders = [
+    { name: CALLER_HEADER, value: app.name },
+    { name: TARGET_HEADER, value: target },
+  ]
+  return { name: target, external: { address: `unix:${ingress}`, http: { injectRequestHeaders } } }
+}
+
+/** The host's own network is out of reach whatever is chosen; so are the addresses at which clouds tell machines their secrets. */
+function networkOf(outbound: Outbound): Value {
+  const tlsOptions = { trustBrowserCas: true }
+  if (outbound === 'none') return { allow: [] }
+  if (outbound === 'all')
+    return { allow: ['public', 'private'], deny: ['169.254.0.0/16', 'fd00:ec2::254/128'], tlsOptions }
+  return { allow: ['public'], deny: ['100.64.0.0/10'], tlsOptions }
+}
+
+function settingsOf({ wallMs, compat }: AppConfig): ShimSettings {
+  return { wallMs, compat }
+}

@@ -1,0 +1,26 @@
+/** What an app prints, as workerd reports it: one JSON text a call (worker-runtime §12.6). */
+
+export interface ConsoleLine {
+  level: 'debug' | 'info' | 'warn' | 'error'
+  message: string
+}
+
+const LEVELS: Record<string, ConsoleLine['level']> = {
+  debug: 'debug',
+  log: 'info',
+  info: 'info',
+  warn: 'warn',
+  error: 'error',
+}
+
+/** @returns undefined for an empty line */
+export function consoleLine(line: string): ConsoleLine | undefined {
+  if (line.trim() === '') return undefined
+  try {
+    const { level, message } = JSON.parse(line) as { level?: unknown; message?: unknown }
+    if (typeof message === 'string') return { level: LEVELS[String(level)] ?? 'info', message }
+  } catch {
+    // The runtime's own words.
+  }
+  return { level: 'error', message: line }
+}

@@ -1,0 +1,134 @@
+/** One workerd process: started for one version of one app, never older than its parent (worker-runtime §§12.0, 12.5, 12.6). */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { mkdir, rm, writeFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import type { Readable } from 'node:stream'
+import { configurationOf, FILES, RUNTIME_FILES, type VersionPlan } from './configuration.ts'
+import { type ConsoleLine, consoleLine } from './console-line.ts'
+import { explainStart } from './explain-start.ts'
+import { AppLoadError } from './load-error.ts'
+
+/** A module that loops while it is loaded would never listen. */
+const START_MS = 4_000
+const RUNTIME = join(import.meta.dirname, 'runtime')
+const SOCKETS = 3
+/** Of what it said before it was ready, for the explanation of a failed start. */
+const MAX_LINES = 200
+
+export interface WorkerdProcess {
+  pid: number
+  directory: string
+  /** Resolves with what it ended by; never rejects. */
+  exited: Promise<{ code: number | null; signal: NodeJS.Signals | null }>
+  kill(signal: 'SIGTERM' | 'SIGKILL'): void
+}
+
+/** Resolves when it listens. @throws AppLoadError; the process is gone then */
+export async function startProcess(plan: VersionPlan, onConsole: (line: ConsoleLine) => void): Promise<WorkerdProcess> {
+  await writeVersion(plan)
+  const [file = '', ...args] = bound([
+    workerdBinary(),
+    'serve',
+    '--control-fd=3',
+    join(plan.directory, FILES.configuration),
+  ])
+  // A group of its own: a Ctrl-C in the terminal is ours to answer, or apps would be gone before their requests are drained.
+  const child = spawn(file, args, { detached: true, stdio: ['ignore', 'pipe', 'pipe', 'pipe'], env: {} })
+  const exited = exitOf(child)
+  const removed = exited.then(async (exit) => {
+    await rm(plan.directory, { recursive: true, force: true })
+    return exit
+  })
+  const said: string[] = []
+  let isReady = false
+  for (const stream of [child.stdout, child.stderr]) {
+    createInterface({ input: stream as Readable }).on('line', (line) => {
+      if (!isReady && said.length < MAX_LINES) said.push(line)
+      const parsed = consoleLine(line)
+      if (parsed) onConsole(parsed)
+    })
+  }
+  try {
+    await listening(child, exited)
+    isReady = true
+  } catch (error) {
+    child.kill('SIGKILL')
+    await removed
+    throw error instanceof AppLoadError ? error : explainStart(said, plan.bundle)
+  }
+  return { pid: child.pid ?? 0, directory: plan.directory, exited: removed, kill: (signal) => void child.kill(signal) }
+}
+
+async function writeVersion(plan: VersionPlan): Promise<void> {
+  const { directory, bundle } = plan
+  await mkdir(directory, { recursive: true, mode: 0o700 })
+  const { copyFile } = await import('node:fs/promises')
+  await Promise.all([
+    writeFile(join(directory, FILES.configuration), configurationOf(plan), { mode: 0o600 }),
+    ...RUNTIME_FILES.map((name) => copyFile(join(RUNTIME, name), join(directory, name))),
+    ...bundle.modules.map(({ name, content }) => writeFile(join(directory, name), content)),
+  ])
+}
+
+async function exitOf(child: ChildProcess): Promise<{ code: number | null; signal: NodeJS.Signals | null }> {
+  try {
+    const [code, signal] = await once(child, 'exit')
+    return { code, signal }
+  } catch {
+    return { code: 127, signal: null }
+  }
+}
+
+/** It says so itself, for each socket. */
+async function listening(child: ChildProcess, exited: Promise<unknown>): Promise<void> {
+  let open = 0
+  const control = child.stdio[3] as Readable
+  const ready = new Promise<void>((resolve) => {
+    createInterface({ input: control }).on('line', (line) => {
+      const { event } = JSON.parse(line) as { event: string }
+      if (event !== 'listen') return
+      open += 1
+      if (open === SOCKETS) resolve()
+    })
+  })
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    const error = new AppLoadError(
+      'ExecutionFailed',
+      `it did not start within ${START_MS / 1000} s: does it loop while it is loaded?`,
+    )
+    timer = setTimeout(reject, START_MS, error)
+  })
+  const ended = exited.then(() => {
+    throw new Error('ended')
+  })
+  try {
+    await Promise.race([ready, ended, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+let binary: string | undefined
+
+/** The platform's own binary: npm's wrapper would be one more process. @throws Error where there is none for this platform */
+function workerdBinary(): string {
+  binary ??= createRequire(import.meta.url)('workerd').default as string
+  return binary
+}
+
+/**
+ * The command with what ends it when we end, even by `kill -9`: the kernel on Linux, elsewhere a shell that waits for our end of
+ * a pipe.
+ */
+function bound(command: readonly string[]): readonly string[] {
+  if (process.platform === 'linux' && setpriv) return [setpriv, '--pdeathsig', 'KILL', '--', ...command]
+  return command
+}
+
+/** Where systems keep it; Alpine's has no such option, and workerd does not run there. */
+const setpriv = ['/usr/bin/setpriv', '/bin/setpriv'].find((file) => existsSync(file))

@@ -1,0 +1,135 @@
+/** An app over all its versions: loaded, reloaded without a gap, kept as it was when the new one does not load (worker-runtime §2.2). */
+import { isDeepStrictEqual } from 'node:util'
+import type { AppConfig, AppStatus, LoadError, RestartReason } from '../../../server/ports/apps.ts'
+import { type Bundle, bundleApp } from './bundle.ts'
+import type { VersionPlan } from './configuration.ts'
+import type { ConsoleLine } from './console-line.ts'
+import { AppLoadError } from './load-error.ts'
+import type { Replica } from './replica.ts'
+import { startVersion, type Version } from './version.ts'
+
+export interface SupervisedApp {
+  readonly config: AppConfig
+  readonly isDraining: boolean
+  /** @returns what came of it */
+  update(config: AppConfig, options: { fresh: boolean }): Promise<'changed' | 'unchanged' | LoadError>
+  pick(): Replica | Promise<Replica | undefined> | undefined
+  status(): AppStatus
+  count(isError: boolean): void
+  drain(drainMs: number): Promise<void>
+}
+
+export interface AppOptions {
+  plan(config: AppConfig, bundle: Bundle): VersionPlan
+  drainMs: number
+  onLoaded(version: number): void
+  onFailed(error: LoadError): void
+  onConsole(line: ConsoleLine): void
+  onRestart(reason: RestartReason, detail: string): void
+}
+
+export function createSupervisedApp(initial: AppConfig, options: AppOptions): SupervisedApp {
+  let config = initial
+  let version: Version | undefined
+  let bundle: Bundle | undefined
+  let error: LoadError | undefined
+  let versions = 0
+  let isDraining = false
+  let requests = 0
+  let errors = 0
+  const restarts: Record<RestartReason, number> = { timeout: 0, memory: 0, crash: 0 }
+  const draining = new Set<Promise<void>>()
+  /** One change at a time; the last one wins. */
+  let changing: Promise<unknown> = Promise.resolve()
+
+  async function change(next: AppConfig, fresh: boolean): Promise<'changed' | 'unchanged' | LoadError> {
+    const before = version
+    try {
+      const made = await bundleApp(next)
+      bundle = made
+      if (before && !fresh && before.digest === made.digest && isDeepStrictEqual(before.config, next)) {
+        error = undefined
+        return 'unchanged'
+      }
+      const started = await startVersion(next, {
+        plan: () => options.plan(next, made),
+        number: versions + 1,
+        onConsole: options.onConsole,
+        onRestart(reason, detail) {
+          restarts[reason] += 1
+          options.onRestart(reason, detail)
+        },
+      })
+      versions += 1
+      version = started
+      config = next
+      error = undefined
+      options.onLoaded(versions)
+    } catch (cause) {
+      if (!before) config = next
+      error = cause instanceof AppLoadError ? cause : new AppLoadError('ExecutionFailed', (cause as Error).message)
+      options.onFailed(error)
+      return error
+    }
+    if (before) {
+      const drained = before.drain(options.drainMs).finally(() => draining.delete(drained))
+      draining.add(drained)
+    }
+    return 'changed'
+  }
+
+  return {
+    get config() {
+      return config
+    },
+    get isDraining() {
+      return isDraining
+    },
+    update(next, { fresh }) {
+      const changed = changing.then(() => change(next, fresh))
+      changing = changed.catch(() => {})
+      return changed
+    },
+    pick: () => version?.pick(),
+    status() {
+      const replicas = version?.replicas() ?? []
+      const isUp = replicas.length > 0
+      return {
+        name: config.name,
+        hostnames: config.hostnames,
+        path: config.path,
+        state: isDraining
+          ? 'draining'
+          : !version
+            ? error
+              ? 'failed'
+              : 'starting'
+            : !isUp
+              ? 'failed'
+              : error
+                ? 'broken'
+                : 'running',
+        error,
+        timeoutMs: config.timeoutMs,
+        memoryMb: config.memoryMb,
+        inputs: bundle?.inputs ?? [],
+        memoryBytes: replicas.reduce((sum, { memoryBytes }) => sum + memoryBytes, 0),
+        pids: replicas.map(({ pid }) => pid),
+        version: versions,
+        requests,
+        errors,
+        restarts,
+      }
+    },
+    count(isError) {
+      requests += 1
+      if (isError) errors += 1
+    },
+    async drain(drainMs) {
+      isDraining = true
+      await changing
+      await Promise.all([version?.drain(drainMs), ...draining])
+      version = undefined
+    },
+  }
+}

@@ -1,0 +1,121 @@
+/** An app as it is written down, in the project file and in the admin API, and what it means (worker-runtime §2.1). */
+import { resolve } from 'node:path'
+import * as z from 'zod'
+import type { AppConfig, Compat } from './apps.ts'
+import { hostPatternOf } from './hostnames.ts'
+
+/** The last day on which apps get no Node globals unless they ask (worker-runtime §12.2). */
+const COMPATIBILITY_DATE = '2026-08-03'
+const DEFAULT_TIMEOUT_MS = 5_000
+const DEFAULT_MEMORY_MB = 128
+const DEFAULT_BODY_MB = 100
+const DEFAULT_CONCURRENT = 100
+/** NANO waits for so long at least (worker-runtime §4.4). */
+const MIN_WALL_MS = 10_000
+
+const whole = (least: number, most: number) =>
+  z
+    .int(`must be a whole number from ${least} to ${most}`)
+    .min(least, `must be a whole number from ${least} to ${most}`)
+    .max(most, `must be a whole number from ${least} to ${most}`)
+
+const hostname = z
+  .string()
+  .refine((text) => hostPatternOf(text) !== undefined, 'must be the name of a host, such as api.localhost')
+const bindingName = z.string().regex(/^[A-Za-z_$][\w$]*$/, 'must be the name of a variable')
+
+export const appName = z
+  .string()
+  .regex(/^[\w.*-]+$/, 'must be letters, digits, . _ -')
+  .max(200, 'must have at most 200 characters')
+
+export const appEntry = z.strictObject({
+  name: appName.describe('Name of the app, in messages, metrics and env.APPS.'),
+  hostname: z
+    .union([hostname, z.array(hostname).min(1, 'must name a host')])
+    .optional()
+    .describe(
+      'Host names it answers; *.example.com for all below. Default: the name, with .localhost if it has no dot.',
+    ),
+  path: z
+    .string()
+    .min(1, 'must not be empty')
+    .describe('Its directory, or its entry file; from the directory of this file.'),
+  env: z
+    .record(z.string(), z.union([z.string(), z.number(), z.boolean()], 'must be text, a number, true or false'))
+    .optional()
+    .describe('Text bindings: env.NAME.'),
+  timeout_ms: whole(1, 3_600_000).optional().describe('How long it may hold its thread (408). Default: 5000.'),
+  wall_ms: whole(1, 3_600_000).optional().describe('How long a response may take to begin (500). Default: 10000.'),
+  memory_mb: whole(8, 65_536).optional().describe('Limit of its heap. Default: 128.'),
+  max_body_mb: whole(1, 1_000_000).optional().describe('Limit of a request body (413). Default: 100.'),
+  max_concurrent: whole(1, 10_000).optional().describe('Requests that are answered at once. Default: 100.'),
+  replicas: whole(1, 64).optional().describe('How many processes it has. Default: 1.'),
+  outbound: z
+    .union([z.enum(['public', 'all', 'none']), z.array(z.string().min(1, 'must not be empty'))])
+    .optional()
+    .describe('What it may call: public addresses (default), private ones too, none, or these hosts alone.'),
+  compat: z
+    .array(z.enum(['sync-body', 'stateful']))
+    .optional()
+    .describe('Concessions to code that was written for NANO.'),
+  compatibility_date: z
+    .string()
+    .regex(/^\d{4}-\d{2}-\d{2}$/, 'must be a date such as 2026-07-01')
+    .optional()
+    .describe(`As Workers have it. Default: ${COMPATIBILITY_DATE}.`),
+  compatibility_flags: z.array(z.string()).optional().describe('As Workers have them, such as nodejs_compat.'),
+  crons: z.array(z.string()).optional().describe('When its scheduled handler runs, such as */5 * * * *, in UTC.'),
+  kv: z.record(bindingName, z.string()).optional().describe('Bindings whose values a cache store keeps, by its name.'),
+  r2: z
+    .record(bindingName, z.string())
+    .optional()
+    .describe('Bindings whose objects a storage bucket keeps, by its name.'),
+  assets: z.string().optional().describe('Directory of files that are served as they are.'),
+})
+
+export type AppEntry = z.infer<typeof appEntry>
+
+/** @param directory what relative paths are taken from */
+export function appConfigOf(entry: AppEntry, directory: string): AppConfig {
+  const timeoutMs = entry.timeout_ms ?? DEFAULT_TIMEOUT_MS
+  const given = entry.hostname ?? defaultHostname(entry.name)
+  const hostnames = (Array.isArray(given) ? given : [given]).map((text) => hostPatternOf(text) ?? text)
+  return {
+    name: entry.name,
+    hostnames,
+    path: resolve(directory, entry.path),
+    env: Object.fromEntries(Object.entries(entry.env ?? {}).map(([name, value]) => [name, String(value)])),
+    timeoutMs,
+    wallMs: entry.wall_ms ?? Math.max(MIN_WALL_MS, timeoutMs),
+    memoryMb: entry.memory_mb ?? DEFAULT_MEMORY_MB,
+    maxBodyMb: entry.max_body_mb ?? DEFAULT_BODY_MB,
+    maxConcurrent: entry.max_concurrent ?? DEFAULT_CONCURRENT,
+    replicas: entry.replicas ?? 1,
+    outbound: entry.outbound ?? 'public',
+    compat: (entry.compat ?? []) as Compat[],
+    compatibilityDate: entry.compatibility_date ?? COMPATIBILITY_DATE,
+    compatibilityFlags: entry.compatibility_flags ?? [],
+    crons: entry.crons ?? [],
+    kv: entry.kv ?? {},
+    r2: entry.r2 ?? {},
+    assets: entry.assets === undefined ? undefined : resolve(directory, entry.assets),
+  }
+}
+
+function defaultHostname(name: string): string {
+  return name.includes('.') ? name : `${name}.localhost`
+}
+
+/** @returns the first name that two apps claim */
+export function sharedHostname(apps: readonly AppConfig[]): { hostname: string; names: [string, string] } | undefined {
+  const owners = new Map<string, string>()
+  for (const { name, hostnames } of apps) {
+    for (const hostname of hostnames) {
+      const owner = owners.get(hostname)
+      if (owner !== undefined) return { hostname, names: [owner, name] }
+      owners.set(hostname, name)
+    }
+  }
+  return undefined
+}
