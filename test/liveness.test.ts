@@ -42,7 +42,7 @@ test('an operation that began after the ping was sent is not failed by it', asyn
   let answer = never as () => Promise<unknown>
   const { watch } = createLiveness({ server: 'Redis at a:1', ping: () => answer() })
   const old = assert.rejects(watch(never), isUnavailable)
-  await sleep(1_200)
+  await sleep(1_300)
   answer = async () => {}
   const young = watch(() => sleep(1_000, 'done'))
   await old

@@ -36,7 +36,7 @@ interface Call {
 const PATIENCE_MS = 400
 const PING_MS = 1_000
 /** How long what was left on its way may take once the server answers again. */
-const LEFT_MS = 1_500
+const LEFT_MS = 1_000
 const LEFT_LOOK_MS = 20
 /** What came on a connection that is closed by now is seen no more: a server that is back has read it after so long. */
 const UNSEEN_MS = 250
