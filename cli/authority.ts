@@ -2,9 +2,9 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { writeWhole } from '../compose/whole-file.ts'
 import { HyperError } from '../server/error.ts'
 import type { Certificate } from '../server/http-server.ts'
-import { writeAtomically } from './atomic-file.ts'
 import { makeAuthority } from './certificate.ts'
 import { acquireLock } from './lock.ts'
 import { until } from './running.ts'
@@ -35,8 +35,8 @@ export async function authorityIn(directory: string): Promise<Authority> {
     const found = read(file, keyFile)
     if (found && lastsLonger(found)) return { ...found, file }
     const made = await makeAuthority(found?.key)
-    writeAtomically(keyFile, made.key, 0o600)
-    writeAtomically(file, made.cert)
+    writeWhole(keyFile, made.key, 0o600)
+    writeWhole(file, made.cert)
     return { ...made, file }
   } catch (cause) {
     if (cause instanceof HyperError && cause.code === 'NOT_READY') throw cause

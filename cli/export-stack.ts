@@ -1,8 +1,8 @@
 /** `export compose`: the generated stack for others, without anything secret in it. */
 import { mkdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { writeWhole } from '../compose/image-lock.ts'
 import { plannedFiles } from '../compose/planned.ts'
+import { writeWhole } from '../compose/whole-file.ts'
 import { HyperError } from '../server/error.ts'
 import type { Context } from './command.ts'
 import { resolveConfig } from './config.ts'

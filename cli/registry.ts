@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import * as z from 'zod'
-import { writeAtomically } from './atomic-file.ts'
+import { writeWhole } from '../compose/whole-file.ts'
 import { stateHome } from './user-directories.ts'
 
 const entry = z.object({ name: z.string(), projectDirectory: z.string(), stateDirectory: z.string() })
@@ -13,7 +13,7 @@ export type Registered = z.infer<typeof entry>
 export function registerSandbox(env: NodeJS.ProcessEnv, { name, projectDirectory, stateDirectory }: Registered): void {
   mkdirSync(directory(env), { recursive: true, mode: 0o700 })
   const text = JSON.stringify({ name, projectDirectory, stateDirectory }, undefined, 2)
-  writeAtomically(fileOf(env, stateDirectory), `${text}\n`)
+  writeWhole(fileOf(env, stateDirectory), `${text}\n`)
 }
 
 export function unregisterSandbox(env: NodeJS.ProcessEnv, stateDirectory: string): void {

@@ -6,10 +6,10 @@ import { randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import * as z from 'zod'
+import { writeWhole } from '../compose/whole-file.ts'
 import type { Credentials } from '../server/credentials.ts'
 import { HyperError } from '../server/error.ts'
 import { SERVICE_NAMES } from '../server/services.ts'
-import { writeAtomically } from './atomic-file.ts'
 
 export const ENGINES = ['embedded', 'compose'] as const
 
@@ -126,7 +126,7 @@ export function readRun(stateDirectory: string): Run | undefined {
 }
 
 export function writeRun(stateDirectory: string, value: Run): void {
-  writeAtomically(stateFiles(stateDirectory).state, `${JSON.stringify(value, undefined, 2)}\n`, 0o600)
+  writeWhole(stateFiles(stateDirectory).state, `${JSON.stringify(value, undefined, 2)}\n`, 0o600)
 }
 
 export function removeRun(stateDirectory: string): void {
@@ -146,7 +146,7 @@ export function readRemembered(stateDirectory: string): Remembered {
 /** Beside what is remembered already. */
 export function remember(stateDirectory: string, value: Remembered): void {
   const all = { ...readRemembered(stateDirectory), ...JSON.parse(JSON.stringify(value)) }
-  writeAtomically(stateFiles(stateDirectory).remembered, `${JSON.stringify(all, undefined, 2)}\n`)
+  writeWhole(stateFiles(stateDirectory).remembered, `${JSON.stringify(all, undefined, 2)}\n`)
 }
 
 const SECRET_BYTES = 32
@@ -208,7 +208,7 @@ export function keepPartSecrets(
 }
 
 function writeSecrets<S extends Secrets>(stateDirectory: string, kept: S): S {
-  writeAtomically(stateFiles(stateDirectory).secrets, `${JSON.stringify(kept)}\n`, 0o600)
+  writeWhole(stateFiles(stateDirectory).secrets, `${JSON.stringify(kept)}\n`, 0o600)
   return kept
 }
 

@@ -1,10 +1,11 @@
 /** `images.lock.json`: which image each part has, so that a stack stays what it is, and who wrote its data last. */
-import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import * as z from 'zod'
 import { HyperError } from '../server/error.ts'
 import type { Backend } from './part.ts'
 import { PARTS } from './stack.ts'
+import { writeWhole } from './whole-file.ts'
 
 const dataFormat = z.object({ format: z.string(), version: z.string() })
 
@@ -54,22 +55,6 @@ export function readImageLock(stateDirectory: string): ImageLock {
 
 export function writeImageLock(stateDirectory: string, lock: ImageLock): void {
   writeWhole(fileIn(stateDirectory), `${JSON.stringify(lock, undefined, 2)}\n`)
-}
-
-/** Readers see the old file or the new one. Two writers at once each have an unfinished file of their own. */
-export function writeWhole(file: string, text: string, mode = 0o644): void {
-  const unfinished = `${file}.${process.pid}.tmp`
-  try {
-    writeFileSync(unfinished, text, { mode })
-    renameSync(unfinished, file)
-  } catch (cause) {
-    rmSync(unfinished, { force: true })
-    const isFull = (cause as NodeJS.ErrnoException).code === 'ENOSPC'
-    throw new HyperError('CONFIG_INVALID', `${file} cannot be written: ${(cause as Error).message}`, {
-      hint: isFull ? 'Free some disk space and try again.' : 'Make the project directory writable.',
-      cause,
-    })
-  }
 }
 
 function corrupt(file: string, reason: string, cause: unknown): HyperError {

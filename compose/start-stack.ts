@@ -9,7 +9,7 @@ import { boundTcpPort, ignoreGone, stackContainers } from './containers.ts'
 import { dockerCompose } from './docker-compose.ts'
 import { checkCompose, type Engine } from './engine.ts'
 import { composeFile, envFile, envFileVariables, tcpPortIn } from './generate.ts'
-import { readImageLock, writeImageLock, writeWhole } from './image-lock.ts'
+import { readImageLock, writeImageLock } from './image-lock.ts'
 import { ensureImages } from './images.ts'
 import { checkKeptData, keptByPart, ours, stackVolumes } from './kept-data.ts'
 import { COMPOSE_LABEL, type Labels } from './labels.ts'
@@ -19,6 +19,7 @@ import type { StackImage } from './part.ts'
 import { GATEWAY_TCP_PORT } from './services/gateway.ts'
 import type { Part, StackConfig } from './stack.ts'
 import { takeDown } from './take-down.ts'
+import { writeWhole } from './whole-file.ts'
 
 /** How long an `up` that failed may take to remove what it has made. */
 const UNDO_MS = 10_000

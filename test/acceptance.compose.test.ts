@@ -2,16 +2,10 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { LACKS_WITHOUT_SEARCH, STAND_IN_LACKS } from './acceptance/lacks.ts'
-import { ComposeProject, stackImages } from './helpers/compose-project.ts'
+import { ComposeProject, stackImages, testsOn } from './helpers/compose-project.ts'
 import { run } from './parts/part.ts'
 
-const images = await stackImages()
-if ('missing' in images) {
-  test('the acceptance cases on Docker', (t) => {
-    assert.ok(!process.env.CI, images.missing)
-    t.skip(images.missing)
-  })
-} else {
+await testsOn('the acceptance cases on Docker', await stackImages(), async (images) => {
   const project = new ComposeProject(images)
   after(() => project[Symbol.asyncDispose]())
   const up = await project.run([
@@ -36,4 +30,4 @@ if ('missing' in images) {
   const { registerCases } = await import('./acceptance/cases.ts')
   const lacks = images.meilisearch ? STAND_IN_LACKS : { ...STAND_IN_LACKS, ...LACKS_WITHOUT_SEARCH }
   registerCases({ test, origin: () => url, lacks })
-}
+})

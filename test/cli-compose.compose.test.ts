@@ -5,21 +5,12 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { request } from 'node:https'
 import type { AddressInfo } from 'node:net'
-import { test as nodeTest } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import Docker from 'dockerode'
 import { get, post, type TestProject, test } from './helpers/cli.ts'
-import { ComposeProject, type StackImages, stackImages } from './helpers/compose-project.ts'
+import { ComposeProject, type StackImages, stackImages, testsOn } from './helpers/compose-project.ts'
 
-const found = await stackImages()
-if ('missing' in found) {
-  nodeTest('the command line on containers', (t) => {
-    assert.ok(!process.env.CI, found.missing)
-    t.skip(found.missing)
-  })
-} else {
-  allOn(found)
-}
+testsOn('the command line on containers', await stackImages(), allOn)
 
 const docker = new Docker()
 

@@ -15,7 +15,7 @@ import { toPcre } from '../adapters/data/mongodb/regex.ts'
 import { createMongodbData } from '../adapters/data/mongodb.ts'
 import { parseRegex } from '../adapters/data/regex.ts'
 import { parseSelector } from '../adapters/data/selector.ts'
-import { HyperError } from '../server/error.ts'
+import type { HyperError } from '../server/error.ts'
 import { decode } from '../server/json-text.ts'
 import { type Guarded, guard } from '../server/port.ts'
 import { collect } from '../server/ports/common.ts'
@@ -23,6 +23,7 @@ import { type DataPort, type Document, dataPort } from '../server/ports/data.ts'
 import { dataSuite } from './conformance/data.ts'
 import { GEO_MATCHES, PLACES } from './conformance/data-geo.ts'
 import { MATCHES, SAMPLES } from './conformance/data-queries.ts'
+import { allUnavailable, eventually, isCode, killedUnderLoad } from './outage.ts'
 import { type RealServer, startServer } from './parts/servers.ts'
 
 /** Cases of the suite that the stand-in fails, each with its own fault. */
@@ -401,33 +402,12 @@ function allOn(server: RealServer): void {
 
     test('killed and restarted under load: only acknowledgements and 503s, and what was acknowledged is there', async (t) => {
       const { data } = await fixture(t)
-      const acknowledged: string[] = []
-      let refused = 0
-      let isOver = false
-      const writers = Array.from({ length: 8 }, async (_, writer) => {
-        for (let n = 0; !isOver; n += 1) {
-          const ids = [`w${writer}-${n}`, `v${writer}-${n}`]
-          try {
-            if (n % 2) await data.createDocument({ db: 'd', id: ids.pop() ?? '', doc: { n } })
-            else await data.bulkDocuments({ db: 'd', docs: ids.map((_id) => ({ _id, n })) })
-            acknowledged.push(...ids.slice(0, n % 2 ? 0 : 2), ...(n % 2 ? [`v${writer}-${n}`] : []))
-          } catch (error) {
-            assert.ok(isCode('BACKEND_UNAVAILABLE')(error), String(error))
-            refused += 1
-            await sleep(5)
-          }
-        }
+      const acknowledged = await killedUnderLoad(server, async (writer, n) => {
+        const ids = [`v${writer}-${n}`, ...(n % 2 ? [] : [`w${writer}-${n}`])]
+        if (ids.length > 1) await data.bulkDocuments({ db: 'd', docs: ids.map((_id) => ({ _id, n })) })
+        else await data.createDocument({ db: 'd', id: ids.join(), doc: { n } })
+        return ids
       })
-      for (let round = 0; round < 3; round += 1) {
-        await sleep(300)
-        server.kill('SIGKILL')
-        await sleep(200)
-        await server.restart()
-      }
-      while (acknowledged.length < 50) await sleep(50)
-      isOver = true
-      await Promise.all(writers)
-      assert.ok(refused > 0)
       const listed = await eventually(async () => collect(await data.listDocuments({ db: 'd' })))
       const kept = new Set(listed.map((doc) => decode(doc)._id))
       assert.deepEqual(
@@ -537,9 +517,8 @@ function readPattern(text: string) {
 
 /** Every method fails within two seconds, all asked at once. A paused server does what it was asked once it goes on. */
 async function unavailable(data: Guarded<DataPort>): Promise<void> {
-  const started = performance.now()
   const at = { db: 'd', id: 'x' }
-  const calls = [
+  await allUnavailable(
     data.createDatabase({ db: 'new' }),
     data.removeDatabase({ db: 'nope' }),
     data.listDatabases({}),
@@ -554,28 +533,7 @@ async function unavailable(data: Guarded<DataPort>): Promise<void> {
     data.indexDocuments({ db: 'nope', name: 'i', fields: ['a'] }),
     data.bulkDocuments({ db: 'd', docs: [{ _id: 'x' }, { _id: 'y' }] }),
     data.check(),
-  ]
-  for (const outcome of await Promise.allSettled(calls)) {
-    assert.ok(outcome.status === 'rejected' && isCode('BACKEND_UNAVAILABLE')(outcome.reason), inspect(outcome))
-  }
-  const took = performance.now() - started
-  assert.ok(took < 2_000, `${took} ms`)
-}
-
-/** Five seconds are promised. */
-async function eventually<T>(call: () => Promise<T>): Promise<T> {
-  const deadline = performance.now() + 5_000
-  for (;;) {
-    try {
-      return await call()
-    } catch (error) {
-      if (!isCode('BACKEND_UNAVAILABLE')(error) || performance.now() > deadline) throw error
-    }
-  }
-}
-
-function isCode(code: string): (error: unknown) => boolean {
-  return (error) => error instanceof HyperError && error.code === code
+  )
 }
 
 /** Passes everything on to the server of `url`, and writes down the commands that go there. */

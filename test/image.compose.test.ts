@@ -4,21 +4,14 @@ import { randomUUID } from 'node:crypto'
 import { after, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { sendRaw } from './acceptance/http.ts'
+import { testsOn } from './helpers/compose-project.ts'
 import { run } from './parts/part.ts'
 import { productImage } from './parts/product-image.ts'
 
 const LARGEST_IMAGE_BYTES = 200_000_000
 const READY_MS = 30_000
 
-const found = await productImage()
-if ('missing' in found) {
-  test('the image', (t) => {
-    assert.ok(!process.env.CI, found.missing)
-    t.skip(found.missing)
-  })
-} else {
-  await allOn(found.name)
-}
+await testsOn('the image', await productImage(), ({ name }) => allOn(name))
 
 interface Container extends AsyncDisposable {
   name: string

@@ -42,7 +42,7 @@ test('an operation that began after the ping was sent is not failed by it', asyn
   let answer = never as () => Promise<unknown>
   const { watch } = createLiveness({ server: 'Redis at a:1', ping: () => answer() })
   const old = assert.rejects(watch(never), isUnavailable)
-  await sleep(1_200)
+  await sleep(1_300)
   answer = async () => {}
   const young = watch(() => sleep(1_000, 'done'))
   await old
@@ -60,3 +60,96 @@ test('quick operations ask for no ping, and what they throw passes', async () =>
   await sleep(700)
   assert.equal(pings, 0)
 })
+
+/** A server that answers pings only while it is awake, and one operation that it leaves without an answer. */
+async function silenced(abandon?: () => void) {
+  let isAwake = false
+  const { promise: answer, resolve, reject } = Promise.withResolvers<string>()
+  const ping = () => (isAwake ? Promise.resolve() : never())
+  const { watch, doubt, close } = createLiveness({ server: 'Redis at a:1', ping })
+  await awake(
+    assert.rejects(
+      watch(() => answer, abandon),
+      isUnavailable,
+    ),
+  )
+  const wake = () => {
+    isAwake = true
+  }
+  return { watch, doubt, close, wake, resolve, reject }
+}
+
+test('nothing is sent to a silent server, and it is told at once', async () => {
+  const { watch, close } = await silenced()
+  const started = performance.now()
+  await assert.rejects(
+    watch(() => assert.fail('it was sent')),
+    isUnavailable,
+  )
+  assert.ok(performance.now() - started < 200)
+  close()
+})
+
+test('when the server is back, what it had in hand ends before anything new is sent', async () => {
+  const { watch, wake, resolve } = await silenced(() => assert.fail('it was abandoned'))
+  let hasEnded = false
+  wake()
+  setTimeout(() => {
+    hasEnded = true
+    resolve('late')
+  }, 1_000)
+  const sent = await eventually(() => watch(async () => hasEnded))
+  assert.equal(sent, true)
+})
+
+test('what never ends is abandoned, and the server is there again', async () => {
+  let isAbandoned = false
+  const { watch, wake } = await silenced(() => {
+    isAbandoned = true
+  })
+  wake()
+  assert.equal(await eventually(() => watch(async () => isAbandoned)), true)
+})
+
+test('what was given up beside it lets nothing pass until the server has answered', async () => {
+  let pings = 0
+  const { watch, doubt } = createLiveness({ server: 'Redis at a:1', ping: async () => (pings += 1) })
+  doubt()
+  assert.ok((await eventually(() => watch(async () => pings))) > 0)
+})
+
+test('once closed it cuts off what is on its way, and asks no more', async () => {
+  let isAbandoned = false
+  let pings = 0
+  const ping = () => {
+    pings += 1
+    return Promise.reject(new Error('refused'))
+  }
+  const { watch, close } = createLiveness({ server: 'Redis at a:1', ping })
+  await awake(
+    assert.rejects(
+      watch(never, () => {
+        isAbandoned = true
+      }),
+      isUnavailable,
+    ),
+  )
+  close()
+  assert.equal(isAbandoned, true)
+  const before = pings
+  await sleep(600)
+  assert.equal(pings, before)
+})
+
+/** Tries until the server is there again: five seconds are promised. */
+async function eventually<T>(call: () => Promise<T>): Promise<T> {
+  const deadline = performance.now() + 5_000
+  for (;;) {
+    try {
+      return await call()
+    } catch (error) {
+      if (!isUnavailable(error) || performance.now() > deadline) throw error
+      await sleep(20)
+    }
+  }
+}

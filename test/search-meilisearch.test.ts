@@ -11,6 +11,7 @@ import { type Guarded, guard } from '../server/port.ts'
 import { collect } from '../server/ports/common.ts'
 import { type Match, type SearchPort, searchPort } from '../server/ports/search.ts'
 import { searchSuite } from './conformance/search.ts'
+import { allUnavailable, eventually, killedUnderLoad } from './outage.ts'
 import { type RealServer, startServer } from './parts/servers.ts'
 
 type Search = Guarded<SearchPort>
@@ -339,32 +340,11 @@ function run(server: RealServer): void {
     test(
       'killed and restarted under load: only acknowledgements and 503s, and what was acknowledged is there',
       alone(async (search) => {
-        const acknowledged: string[] = []
-        let refusals = 0
-        let isOver = false
-        const writers = Array.from({ length: 8 }, async (_, writer) => {
-          for (let n = 0; !isOver; n += 1) {
-            const key = `w${writer}-${n}`
-            try {
-              await search.indexDoc({ index: 'i', key, doc: { text: 'word' } })
-              acknowledged.push(key)
-            } catch (error) {
-              assert.equal((error as HyperError).code, 'BACKEND_UNAVAILABLE', String(error))
-              refusals += 1
-              await sleep(20)
-            }
-          }
+        const acknowledged = await killedUnderLoad(server, async (writer, n) => {
+          const key = `w${writer}-${n}`
+          await search.indexDoc({ index: 'i', key, doc: { text: 'word' } })
+          return [key]
         })
-        for (let round = 0; round < 3; round += 1) {
-          await sleep(800)
-          server.kill('SIGKILL')
-          await sleep(200)
-          await server.restart()
-        }
-        await sleep(800)
-        isOver = true
-        await Promise.all(writers)
-        assert.ok(refusals > 0 && acknowledged.length > 8, `${acknowledged.length} acknowledged, ${refusals} refused`)
         const kept = new Set(await found(search, 'word'))
         assert.deepEqual(
           acknowledged.filter((key) => !kept.has(key)),
@@ -435,9 +415,8 @@ function ignoreMissing(error: HyperError): void {
 
 /** Every method fails within two seconds, all asked at once. A paused server does what it was asked once it goes on. */
 async function unavailable(search: Search): Promise<void> {
-  const started = performance.now()
   const at = { index: 'i', key: 'other' }
-  const calls = [
+  await allUnavailable(
     search.createIndex({ index: 'new', mappings: { fields: [] } }),
     search.deleteIndex({ index: 'nope' }),
     search.listIndexes({}),
@@ -450,21 +429,5 @@ async function unavailable(search: Search): Promise<void> {
     search.bulk({ index: 'i', docs: [] }),
     search.query({ index: 'i', q: { query: 'word' } }),
     search.check(),
-  ]
-  await Promise.all(calls.map((call) => refused(call, 'BACKEND_UNAVAILABLE')))
-  assert.ok(performance.now() - started < 2_000, `${performance.now() - started} ms`)
-}
-
-/** Within five seconds. */
-async function eventually<T>(call: () => Promise<T>): Promise<T> {
-  const deadline = performance.now() + 5_000
-  for (;;) {
-    try {
-      return await call()
-    } catch (error) {
-      if (performance.now() > deadline || !(error instanceof HyperError) || error.code !== 'BACKEND_UNAVAILABLE')
-        throw error
-      await sleep(50)
-    }
-  }
+  )
 }

@@ -23,6 +23,8 @@ export class MeilisearchServer {
   readonly #client: Meilisearch
   readonly #name: string
   readonly #liveness: Liveness
+  /** Indexes with a write that failed on its way: its task may be waiting there. */
+  readonly #doubtful = new Set<string>()
 
   /** @param url its password, if it has one, is the key where no other is given */
   constructor(url: string, key?: string) {
@@ -84,6 +86,26 @@ export class MeilisearchServer {
       if (task.status !== 'enqueued' && task.status !== 'processing') return task
       await sleep(POLL_MS)
     }
+  }
+
+  /** Nobody knows what has become of a write to that index. */
+  doubt(index: string): void {
+    this.#doubtful.add(index)
+  }
+
+  /** What is decided from now on knows of every write that came before; those of other indexes are not waited for. */
+  async settled(index: string): Promise<void> {
+    if (!this.#doubtful.has(index)) return
+    const { results } = await this.ask((client) =>
+      client.tasks.getTasks({ indexUids: [index], statuses: ['enqueued', 'processing'], limit: 1 }),
+    )
+    // Those of one index are done in the order they came.
+    for (const { uid } of results) await this.#finished(uid)
+    this.#doubtful.delete(index)
+  }
+
+  close(): void {
+    this.#liveness.close()
   }
 
   #asHyperError(error: unknown): unknown {

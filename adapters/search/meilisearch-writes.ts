@@ -85,6 +85,8 @@ export class Writes {
         const again = batch[0]?.apply === 'clear' ? await this.#clear(batch) : await this.#commit(batch)
         this.#waiting.unshift(...again)
       } catch (error) {
+        if (error instanceof HyperError && error.code === 'BACKEND_UNAVAILABLE')
+          this.#options.server.doubt(this.#options.index)
         for (const { reject } of batch) reject(error)
       }
     }
@@ -116,6 +118,7 @@ export class Writes {
   /** Answers what has to be done again, because another gateway came first. */
   async #commit(batch: readonly Write[]): Promise<Write[]> {
     const { server, index } = this.#options
+    await server.settled(index)
     const hashes = [...new Set(batch.flatMap((write) => write.hashes))]
     const draft = new BatchDraft(await idsUnder(server, index, hashes))
     const refused = new Map<Write, unknown>()

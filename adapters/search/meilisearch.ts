@@ -57,6 +57,7 @@ export function createMeilisearchSearch({ url, key, namespace = 'hyper' }: Meili
 
     async close() {
       await Promise.all([...writers.values()].map((writes) => writes.idle()))
+      server.close()
     },
 
     async createIndex({ index, mappings }) {

@@ -53,7 +53,6 @@ export function connectRedis(url: string, scripts: NonNullable<RedisOptions['scr
     if (performance.now() - (askedSince ?? Number.POSITIVE_INFINITY) > SILENCE_MS) {
       askedSince = undefined
       second.renew()
-      main.renew()
     }
     askedSince ??= performance.now()
     await second.ready()
@@ -69,7 +68,7 @@ export function connectRedis(url: string, scripts: NonNullable<RedisOptions['scr
   async function run<T>(operation: () => Promise<T>): Promise<T> {
     try {
       if (main.client.status !== 'ready') await main.ready()
-      return await liveness.watch(operation)
+      return await liveness.watch(operation, main.renew)
     } catch (error) {
       throw asRedisError(server, error)
     }
@@ -89,6 +88,7 @@ export function connectRedis(url: string, scripts: NonNullable<RedisOptions['scr
       })
     },
     async close() {
+      liveness.close()
       // Redis answers in the order it was asked.
       if (main.client.status === 'ready')
         await within(CLOSE_MS, unavailable(server), () => main.client.quit()).catch(() => {})

@@ -75,15 +75,16 @@ export class S3Server {
   }
 
   close(): void {
+    this.#liveness.close()
     this.#client.destroy()
   }
 
   /** @throws BACKEND_UNAVAILABLE unless the server answers now and lets us in */
   async check(): Promise<void> {
     const command = new ListObjectsV2Command({ Bucket: this.#address.s3Bucket, MaxKeys: 1 })
-    await this.#client.send(command, { abortSignal: AbortSignal.timeout(CHECK_MS) }).catch((error: unknown) => {
-      if (!isMissing(error)) throw asS3Error(error, this.#address.server)
-    })
+    await this.#sendAtOnce((abortSignal) =>
+      this.#client.send(command, { abortSignal: AbortSignal.any([abortSignal, AbortSignal.timeout(CHECK_MS)]) }),
+    ).catch(orUndefined(isMissing))
   }
 
   /** The object, or its first `length` bytes; undefined for none. */
@@ -97,9 +98,15 @@ export class S3Server {
 
   /** Those bytes of an object, to be read to their end or destroyed; undefined for none. */
   async open(key: string, { start, end }: ByteRange): Promise<{ stream: Readable; length: number } | undefined> {
-    const got = await this.#sendAtOnce((abortSignal) =>
-      this.#client.send(new GetObjectCommand({ ...this.#at(key), Range: `bytes=${start}-${end}` }), { abortSignal }),
-    ).catch(orUndefined(isMissing))
+    const command = new GetObjectCommand({ ...this.#at(key), Range: `bytes=${start}-${end}` })
+    const tooLate = new AbortController()
+    const got = await this.#sendAtOnce(() => this.#client.send(command, { abortSignal: tooLate.signal })).catch(
+      (error: HyperError) => {
+        // Nobody would read the body of an answer that comes later.
+        tooLate.abort()
+        return orUndefined(isMissing)(error)
+      },
+    )
     return got && { stream: this.#reading(bodyOf(got)), length: got.ContentLength ?? -1 }
   }
 
@@ -228,16 +235,18 @@ export class S3Server {
 
   /** @throws BACKEND_UNAVAILABLE with S3's error as its cause */
   async #send<T>(request: Request<T>): Promise<T> {
-    return this.#sendAtOnce((abortSignal) => this.#line.take(() => request(abortSignal)))
+    return this.#line.take(() => this.#sendAtOnce(request))
   }
 
   /** Not in line with others, who would wait for it: it may take as long as a client of ours reads an object. */
   async #sendAtOnce<T>(request: Request<T>): Promise<T> {
     const abandon = new AbortController()
     try {
-      return await this.#liveness.watch(() => request(abandon.signal))
+      return await this.#liveness.watch(
+        () => request(abandon.signal),
+        () => abandon.abort(),
+      )
     } catch (error) {
-      abandon.abort()
       throw asS3Error(error, this.#address.server)
     }
   }

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import * as z from 'zod'
-import { writeAtomically } from '../atomic-file.ts'
+import { writeWhole } from '../../compose/whole-file.ts'
 import type { JobLedger } from './queue.ts'
 
 /** Source directory to queue to the highest id of a job that came in. */
@@ -13,7 +13,7 @@ export function jobLedger(dataDirectory: string, source: string): JobLedger {
   const file = join(dataDirectory, 'imports.json')
   const all = read(file)
   const own = new Map(Object.entries(all[source] ?? {}))
-  const write = () => writeAtomically(file, `${JSON.stringify({ ...all, [source]: Object.fromEntries(own) })}\n`)
+  const write = () => writeWhole(file, `${JSON.stringify({ ...all, [source]: Object.fromEntries(own) })}\n`)
   return {
     last: (queue) => own.get(queue) ?? 0,
     advance(queue, id) {

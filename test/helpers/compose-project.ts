@@ -1,5 +1,6 @@
 /** Projects for the command line on a real Docker engine: images made here, and nothing of theirs left on the engine. */
 import assert from 'node:assert/strict'
+import { test } from 'node:test'
 import { stringify } from 'yaml'
 import { run, runs } from '../parts/part.ts'
 import { productImage } from '../parts/product-image.ts'
@@ -18,6 +19,20 @@ export async function stackImages(): Promise<StackImages | { missing: string }> 
     else if (part !== 'meilisearch') return { missing: `there is no image ${name}: npm run parts` }
   }
   return images
+}
+
+/** Has tests run on what was found; where something is missing they are one skip with its reason, and in CI a failure. */
+export function testsOn<T extends object, Defined>(
+  what: string,
+  found: T | { missing: string },
+  define: (found: T) => Defined,
+): Defined | undefined {
+  if (!('missing' in found)) return define(found)
+  test(what, (t) => {
+    assert.ok(!process.env.CI, found.missing)
+    t.skip(found.missing)
+  })
+  return undefined
 }
 
 /** A project on the compose engine; disposed of, its containers, networks and volumes must be gone. */

@@ -89,6 +89,7 @@ export function createMongoServer(url: string, namespace: string): MongoServer {
         return await operation()
       })
     } catch (error) {
+      if (isInterrupted(error)) liveness.doubt()
       throw asHyperError(error, label)
     }
   }
@@ -117,6 +118,7 @@ export function createMongoServer(url: string, namespace: string): MongoServer {
     },
     async close() {
       isClosed = true
+      liveness.close()
       await Promise.allSettled(connecting)
       await Promise.allSettled([client.close(), pulse.close()])
     },
@@ -167,6 +169,11 @@ function asHyperError(error: unknown, label: string): unknown {
   const isGone =
     GONE.some((type) => error instanceof type) || (error as NodeJS.ErrnoException | null)?.syscall !== undefined
   return isGone && !isMisuse ? unavailable(label, error) : error
+}
+
+/** The driver's own watch came first and closed the connections: the server may have read from them what nobody will answer. */
+function isInterrupted(error: unknown): boolean {
+  return error instanceof Error && error.name === 'PoolClearedOnNetworkError'
 }
 
 /** Said by the server, or why a connection could not be had. */
