@@ -10,7 +10,15 @@ import { join } from 'node:path'
 import { after, type TestContext, test } from 'node:test'
 import { COMPARISONS, type Comparison } from './differential/engines.ts'
 import { EXCEPTIONS } from './differential/exceptions.ts'
-import { type Difference, differ, differenceOf, type Judge, type Sides, table } from './differential/harness.ts'
+import {
+  type Difference,
+  differ,
+  differenceOf,
+  type Judge,
+  type Sides,
+  shortOf,
+  table,
+} from './differential/harness.ts'
 import { standInJudge } from './differential/stand-in.ts'
 import { startServer } from './parts/servers.ts'
 
@@ -70,6 +78,8 @@ for (const comparison of COMPARISONS) {
       const { counts, met } = await differ(comparison.differential, sides, { cases: CASES, seed: SEED, judge })
       for (const line of table(counts)) t.diagnostic(line)
       for (const [name, times] of met) t.diagnostic(`${times} × ${name}`)
+      const short = shortOf(counts, CASES, judge).map(([label]) => label)
+      assert.deepEqual(short, [], `fewer than ${CASES} comparable cases`)
     }))
 }
 

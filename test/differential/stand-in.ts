@@ -25,7 +25,7 @@ interface Query {
 }
 
 /** Operators that it refuses: then the gateway decides alone, which says nothing about the server. */
-const MISSING = /"(\$bits(?:All|Any)(?:Set|Clear))":/
+const MISSING = ['$bitsAllSet', '$bitsAnySet', '$bitsAllClear', '$bitsAnyClear']
 
 const FAULTS: Fault[] = [
   {
@@ -47,6 +47,14 @@ const FAULTS: Fault[] = [
   {
     name: 'an array equals an array that is an element, too',
     recognise: ({ selector }, documents) => has(selector, /\[/) && /\[\[|,\[/.test(JSON.stringify(documents)),
+  },
+  {
+    name: '$in and $nin compare an array in their list with whole arrays, too',
+    recognise: ({ selector }, documents) => {
+      const listed = listsOf(selector).flat().filter(Array.isArray)
+      const kept = new Set(valuesIn(documents).map((value) => JSON.stringify(value)))
+      return listed.some((array) => kept.has(JSON.stringify(array)))
+    },
   },
   {
     name: '$mod takes whole numbers of up to 64 bits, however they are stored',
@@ -78,8 +86,11 @@ const FAULTS: Fault[] = [
 ]
 
 export const standInJudge: Judge<unknown> = {
+  missing: new Set(MISSING),
+
   discount(step) {
-    const [, operator] = MISSING.exec(JSON.stringify(step.args)) ?? []
+    const text = JSON.stringify(step.args)
+    const operator = MISSING.find((operator) => text.includes(`"${operator}":`))
     return operator === undefined ? undefined : lacks(`it has no ${operator}: the gateway decided alone`)
   },
 
@@ -105,6 +116,19 @@ function queryOf({ args }: Step): Query {
 
 function has(selector: object, pattern: RegExp): boolean {
   return pattern.test(JSON.stringify(selector))
+}
+
+/** Every value in `value`, itself included. */
+function valuesIn(value: unknown): unknown[] {
+  return typeof value === 'object' && value !== null ? [value, ...Object.values(value).flatMap(valuesIn)] : [value]
+}
+
+/** What `$in` and `$nin` of a selector are given. */
+function listsOf(selector: object): unknown[] {
+  return valuesIn(selector).flatMap((part) => {
+    const { $in, $nin } = (part ?? {}) as { $in?: unknown; $nin?: unknown }
+    return [$in, $nin].filter(Array.isArray)
+  })
 }
 
 function listOf(answer: Difference['embedded']): string[] {
