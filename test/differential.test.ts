@@ -10,8 +10,16 @@ import { join } from 'node:path'
 import { after, type TestContext, test } from 'node:test'
 import { COMPARISONS, type Comparison } from './differential/engines.ts'
 import { EXCEPTIONS } from './differential/exceptions.ts'
-import { type Difference, differ, differenceOf, type Judge, type Sides, table } from './differential/harness.ts'
-import { standInJudge } from './differential/stand-in.ts'
+import {
+  type Difference,
+  differ,
+  differenceOf,
+  type Judge,
+  type Sides,
+  shortOf,
+  table,
+} from './differential/harness.ts'
+import { FAULTS, standInJudge } from './differential/stand-in.ts'
 import { startServer } from './parts/servers.ts'
 
 const SCALE = Number(process.env.HYPER_TEST_SCALE ?? 1)
@@ -26,7 +34,7 @@ after(() => rmSync(root, { recursive: true, force: true }))
 async function withEngines(
   t: TestContext,
   comparison: Comparison,
-  use: (sides: Sides<unknown>, judge: Judge<unknown>) => Promise<void>,
+  use: (sides: Sides<unknown>, isStandIn: boolean) => Promise<void>,
 ): Promise<void> {
   const { server: kind, embedded, remote, side } = comparison
   if (!remote) return t.skip('no adapter on a server yet')
@@ -39,7 +47,7 @@ async function withEngines(
   const ours = await side(await embedded(mkdtempSync(join(root, 'side-'))))
   const theirs = await side(await remote(disposable))
   try {
-    await use({ embedded: ours.side, remote: theirs.side }, judgeOf(disposable.isOurs && kind === 'mongo'))
+    await use({ embedded: ours.side, remote: theirs.side }, disposable.isOurs && kind === 'mongo')
   } finally {
     await ours.close()
     await theirs.close()
@@ -65,11 +73,14 @@ function exceptionFor(difference: Difference) {
 for (const comparison of COMPARISONS) {
   const { service } = comparison.differential
   test(`${service}: the engines answer alike`, (t) =>
-    withEngines(t, comparison, async (sides, judge) => {
+    withEngines(t, comparison, async (sides, isStandIn) => {
+      const judge = judgeOf(isStandIn)
       t.diagnostic(`${service}: seed ${SEED}`)
       const { counts, met } = await differ(comparison.differential, sides, { cases: CASES, seed: SEED, judge })
       for (const line of table(counts)) t.diagnostic(line)
       for (const [name, times] of met) t.diagnostic(`${times} × ${name}`)
+      const short = shortOf(counts, CASES, judge).map(([label]) => label)
+      assert.deepEqual(short, [], `fewer than ${CASES} comparable cases`)
     }))
 }
 
@@ -84,6 +95,24 @@ for (const exception of EXCEPTIONS) {
     })
   })
 }
+
+test("what is put down to MongoDB's stand-in is met there", (t) => {
+  const comparison = COMPARISONS.find(({ differential }) => differential.service === 'data queries')
+  assert.ok(comparison)
+  return withEngines(t, comparison, async (sides, isStandIn) => {
+    if (!isStandIn) return t.skip('this is MongoDB itself')
+    for (const { name, example } of FAULTS) {
+      const { documents, selector, sort = ['_id'] } = example
+      const difference: Difference | undefined = await differenceOf(comparison.differential, sides, [
+        { method: 'createDatabase', args: { db: 'd' } },
+        { method: 'bulkDocuments', args: { db: 'd', docs: documents.map((doc, n) => ({ ...doc, _id: `k${n}` })) } },
+        { method: 'queryDocuments', args: { db: 'd', query: { selector, sort } } },
+      ])
+      assert.ok(difference, `the stand-in answers rightly: ${name}`)
+      assert.deepEqual(await standInJudge.explain(difference, sides), { kind: 'lacks', name })
+    }
+  })
+})
 
 test('exceptions are few, and users are told each of them', () => {
   assert.ok(EXCEPTIONS.length <= MAX_EXCEPTIONS)

@@ -211,11 +211,12 @@ const writes: Differential<Guarded<DataPort>>['steps'] = {
   'POST /data/:db': step('createDocument', { db: databases, id: ids, doc: documents }),
   'GET /data/:db/:id': step('retrieveDocument', { db: databases, id: ids }),
   'PUT /data/:db/:id': step('updateDocument', { db: databases, id: ids, doc: documents }),
-  'PUT /data/:db/:id, _id in body': step('updateDocument', {
-    db: databases,
-    id: ids,
-    doc: fc.tuple(documents, ids).map(([doc, _id]) => ({ ...doc, _id })),
-  }),
+  'PUT /data/:db/:id, _id in body': fc
+    .tuple(databases, ids, documents, fc.option(ids, { nil: undefined, freq: 2 }))
+    .map(([db, id, doc, other]) => ({
+      method: 'updateDocument',
+      args: { db, id, doc: { ...doc, _id: other ?? id } },
+    })),
   'DELETE /data/:db/:id': step('removeDocument', { db: databases, id: ids }),
   _bulk: bulkOf(bulkElements),
   '_bulk _deleted': bulkOf(

@@ -36,8 +36,8 @@ export interface Differential<S> {
   observe: readonly Step[]
   /** Counted calls in a sequence at most: more where beginning anew is slow. @default 12 */
   length?: number
-  /** Of the wanted cases, so many are enough: each takes seconds. @default 1 */
-  share?: number
+  /** Calls take seconds and leave nothing that others see: all of a sequence are made at once. */
+  atOnce?: boolean
 }
 
 /** A failure that is none of the caller's says what caused it, and agrees with nothing. */
@@ -62,6 +62,8 @@ export interface Judge<S> {
   explain(difference: Difference, sides: Sides<S>): Promise<Verdict | undefined>
   /** Why it says nothing that a call was answered alike; undefined: it does. */
   discount?(step: Step): Verdict | undefined
+  /** Labels of what the other side lacks altogether: their cases are counted, and compare nothing. */
+  missing?: ReadonlySet<string>
 }
 
 export interface Sides<S> {
@@ -101,14 +103,14 @@ function shown({ method, args }: Step): string {
 }
 
 export interface Options<S> {
-  /** Least number of comparable cases per label. */
+  /** Least number of comparable cases per label; of those the other side lacks, of any cases. */
   cases: number
   judge?: Judge<S>
   /** Of the generator: the same one generates the same calls. */
   seed: number
 }
 
-/** A label whose cases the other side mostly lacks is given up after so many times the wanted count. */
+/** A label that still has too few comparable cases after so many times the wanted count is given up: `shortOf` names it. */
 const PATIENCE = 3
 const LENGTH = 12
 
@@ -119,10 +121,9 @@ const MAX_LATE = 10
 export async function differ<S>(
   differential: Differential<S>,
   sides: Sides<S>,
-  { cases: wanted, judge, seed }: Options<S>,
+  { cases, judge, seed }: Options<S>,
 ): Promise<{ counts: Map<string, Count>; met: Map<string, number> }> {
-  const { setup, steps, isWrite, observe, length = LENGTH, share = 1 } = differential
-  const cases = Math.ceil(wanted * share)
+  const { setup, steps, isWrite, observe, length = LENGTH } = differential
   const counts = new Map<string, Count>(
     Object.keys(steps).map((label) => [label, { cases: 0, agreed: 0, refused: 0, excepted: 0, lacks: 0 }]),
   )
@@ -156,7 +157,7 @@ export async function differ<S>(
   }
 
   for (let round = 0; ; round++) {
-    const lacking = [...counts].filter(([, { cases: had, lacks }]) => had - lacks < cases && had < cases * PATIENCE)
+    const lacking = shortOf(counts, cases, judge).filter(([, { cases: had }]) => had < cases * PATIENCE)
     if (lacking.length === 0) return { counts, met }
     const labelled = lacking.map(([label]) =>
       (steps[label] as fc.Arbitrary<Step>).map((step): LabelledStep => ({ ...step, label })),
@@ -167,6 +168,15 @@ export async function differ<S>(
       { seed: seed + round, numRuns: Math.ceil((2 * missing) / length) },
     )
   }
+}
+
+/** The labels with fewer comparable cases than wanted. */
+export function shortOf(
+  counts: ReadonlyMap<string, Count>,
+  cases: number,
+  judge: Pick<Judge<never>, 'missing'> = {},
+): [string, Count][] {
+  return [...counts].filter(([label, { cases: had, lacks }]) => had - (judge.missing?.has(label) ? 0 : lacks) < cases)
 }
 
 /** The first difference that a sequence of calls meets. */
@@ -191,14 +201,16 @@ async function* compared<S>(
   sides: Sides<S>,
   steps: readonly Step[],
 ): AsyncGenerator<Compared> {
-  const { service, isWrite, observe } = differential
+  const { service, isWrite, observe, atOnce } = differential
   await Promise.all([differential.reset(sides.embedded), differential.reset(sides.remote)])
+  const ask = (step: Step) =>
+    Promise.all([answerOf(differential, sides.embedded, step), answerOf(differential, sides.remote, step)])
+  const all = steps.flatMap((step) => (isWrite(step) ? [step, ...observe] : [step]))
+  const asked = atOnce ? all.map(ask) : []
+  await Promise.allSettled(asked)
   const before: Step[] = []
-  for (const step of steps.flatMap((step) => (isWrite(step) ? [step, ...observe] : [step]))) {
-    const [embedded, remote] = await Promise.all([
-      answerOf(differential, sides.embedded, step),
-      answerOf(differential, sides.remote, step),
-    ])
+  for (const [n, step] of all.entries()) {
+    const [embedded, remote] = await (asked[n] ?? ask(step))
     const difference = isSame(embedded, remote) ? undefined : { service, before: [...before], step, embedded, remote }
     yield { step, embedded, difference }
     if (!observe.includes(step)) before.push(step)

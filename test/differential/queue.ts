@@ -1,4 +1,5 @@
 /** Queue calls on queues that do not deliver, and deliveries to a target that behaves as each job says. */
+import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import fc from 'fast-check'
 import { decode } from '../../server/json-text.ts'
@@ -141,6 +142,7 @@ const BEHAVIOURS = {
 const SILENCES = { 'no answer in time': ['silent', 'once silent'] }
 
 const PATIENCE_MS = 20_000
+const POLL_MS = 50
 
 /** Its sides are started. */
 export const deliveryDifferential: Differential<QueueSide> = {
@@ -152,8 +154,7 @@ export const deliveryDifferential: Differential<QueueSide> = {
 export const silenceDifferential: Differential<QueueSide> = {
   ...deliveriesAs(SILENCES),
   service: 'queue timeouts',
-  share: 0.1,
-  length: 4,
+  length: 40,
 }
 
 function deliveriesAs(behaviours: Record<string, string[]>): Omit<Differential<QueueSide>, 'service'> {
@@ -170,6 +171,8 @@ function deliveriesAs(behaviours: Record<string, string[]>): Omit<Differential<Q
         }),
       ]),
     ),
+    length: 24,
+    atOnce: true,
     isWrite: () => false,
     observe: [],
     reset,
@@ -192,25 +195,26 @@ async function deliver({ queue }: QueueSide, { args }: Step): Promise<unknown> {
     response.writeHead(status, status === 301 || status === 307 ? { location: '/elsewhere' } : {})
     return response.end(behaviour.endsWith('with text') ? `job ${n}: é` : undefined)
   })
-  await queue.create({ name: 'd', target: `${new URL(target.url).origin}${path}`, secret })
+  const name = `d-${randomUUID()}`
+  await queue.create({ name, target: `${new URL(target.url).origin}${path}`, secret })
   try {
-    for (const [n, [as, job]] of jobs.entries()) await queue.post({ name: 'd', job: { ...job, n, as } })
+    for (const [n, [as, job]] of jobs.entries()) await queue.post({ name, job: { ...job, n, as } })
     const deadline = performance.now() + PATIENCE_MS
-    while ((await jobsOf(queue, 'READY')).length > 0) {
+    while ((await jobsOf(queue, name, 'READY')).length > 0) {
       if (performance.now() > deadline) return 'never settled'
-      await sleep(10)
+      await sleep(POLL_MS)
     }
-    const failed = (await jobsOf(queue, 'ERROR')).map(({ job, error }) => ({ job: decode(job), error }))
+    const failed = (await jobsOf(queue, name, 'ERROR')).map(({ job, error }) => ({ job: decode(job), error }))
     const deliveries = target.deliveries.map(({ method, path, headers, body }) => {
       const { 'content-type': type, 'x-hyper-signature': signature } = headers
       return JSON.stringify({ method, path, type, isSigned: signature !== undefined, body })
     })
     return { deliveries: deliveries.sort(), failed }
   } finally {
-    await queue.delete({ name: 'd' })
+    await queue.delete({ name })
   }
 }
 
-async function jobsOf(queue: Guarded<QueuePort>, status: JobStatus): Promise<QueueJob[]> {
-  return (await collect(await queue.get({ name: 'd', status }))).map((job) => decode(job))
+async function jobsOf(queue: Guarded<QueuePort>, name: string, status: JobStatus): Promise<QueueJob[]> {
+  return (await collect(await queue.get({ name, status }))).map((job) => decode(job))
 }

@@ -16,7 +16,7 @@ const indexes = fc.oneof(
 )
 const otherIndexes = fc.oneof(
   { weight: 1, arbitrary: indexes },
-  { weight: 3, arbitrary: fc.constantFrom('j', 'I', 'é') },
+  { weight: 15, arbitrary: fc.constantFrom('j', 'I', 'é') },
 )
 const plainKeys = ['k1', 'k2', 'k3', 'k4', 'k5']
 const keys = fc.oneof(
