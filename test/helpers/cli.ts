@@ -94,6 +94,11 @@ export class TestProject implements AsyncDisposable {
     writeFileSync(this.file(name), text)
   }
 
+  /** Processes of its apps. */
+  appProcesses(): { pid: number; command: string }[] {
+    return processesMarked(this.#temporary).filter(({ command }) => command.includes('workerd'))
+  }
+
   state(): RunState {
     return JSON.parse(readFileSync(this.file('.hyper-sandbox/state.json'), 'utf8'))
   }
@@ -166,7 +171,7 @@ export class TestProject implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     const left = await leaks(this.mark, this.#temporary)
-    for (const { pid } of processesMarked(this.mark)) process.kill(pid, 'SIGKILL')
+    for (const { pid } of [this.mark, this.#temporary].flatMap(processesMarked)) process.kill(pid, 'SIGKILL')
     rmSync(this.root, { recursive: true, force: true })
     assert.deepEqual(left, [])
   }

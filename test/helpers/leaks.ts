@@ -2,11 +2,12 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-/** Living processes whose environment holds `mark`, with their command lines. */
+/** Living processes whose environment or command line holds `mark`, with their command lines. */
 export function processesMarked(mark: string): { pid: number; command: string }[] {
   return list('/proc')
     .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
-    .filter((pid) => text(`/proc/${pid}/environ`).includes(mark) && !/^State:\s+Z/m.test(text(`/proc/${pid}/status`)))
+    .filter((pid) => ['environ', 'cmdline'].some((file) => text(`/proc/${pid}/${file}`).includes(mark)))
+    .filter((pid) => !/^State:\s+Z/m.test(text(`/proc/${pid}/status`)))
     .map((pid) => ({ pid: Number(pid), command: text(`/proc/${pid}/cmdline`).replaceAll('\0', ' ') }))
 }
 
@@ -15,7 +16,8 @@ export async function leaks(mark: string, temporaryDirectory: string): Promise<s
   const deadline = performance.now() + 3_000
   for (;;) {
     const found = [
-      ...processesMarked(mark).map(({ pid, command }) => `process ${pid}: ${command}`),
+      // An app's process has an empty environment; its files are below the directory.
+      ...[mark, temporaryDirectory].flatMap(processesMarked).map(({ pid, command }) => `process ${pid}: ${command}`),
       ...list(temporaryDirectory).map((name) => `temporary file: ${name}`),
     ]
     if (found.length === 0 || performance.now() > deadline) return found
