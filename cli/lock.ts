@@ -4,11 +4,15 @@
  */
 import { existsSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
-import { isBusy } from '../adapters/shared/sqlite.ts'
+import { isBusy, sqliteCode } from '../adapters/shared/sqlite.ts'
 import { HyperError } from '../server/error.ts'
 
 const ATTEMPTS = 20
 const ATTEMPT_MS = 5
+
+const SQLITE_CORRUPT = 11
+const SQLITE_FULL = 13
+const SQLITE_NOTADB = 26
 
 export interface Lock extends Disposable {
   release(): void
@@ -17,7 +21,7 @@ export interface Lock extends Disposable {
 /** The lock, or nothing when a living process holds it. */
 export function acquireLock(file: string): Lock | undefined {
   for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
-    const db = new DatabaseSync(file, { timeout: ATTEMPT_MS })
+    const db = open(file, ATTEMPT_MS)
     try {
       db.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE')
       const release = () => {
@@ -37,7 +41,7 @@ export function acquireLock(file: string): Lock | undefined {
 /** Whether a living process holds the lock. */
 export function isLocked(file: string): boolean {
   if (!existsSync(file)) return false
-  const db = new DatabaseSync(file, { timeout: 0 })
+  const db = open(file, 0)
   try {
     db.exec('SELECT 1 FROM sqlite_master')
     return false
@@ -49,21 +53,31 @@ export function isLocked(file: string): boolean {
   }
 }
 
-function unusable(file: string, cause: unknown): HyperError {
-  if (isDamaged(cause)) {
-    return new HyperError('CONFIG_INVALID', `the lock file ${file} is damaged`, {
-      hint: `Nothing is kept in it: remove it (rm '${file}') and try again.`,
-      cause,
-    })
+function open(file: string, timeout: number): DatabaseSync {
+  try {
+    return new DatabaseSync(file, { timeout })
+  } catch (error) {
+    throw unusable(file, error)
   }
-  return new HyperError('INTERNAL', `the lock file ${file} cannot be used`, {
-    hint: 'Check that the project is on a writable local disk.',
-    cause,
-  })
 }
 
-/** SQLite's codes for a file that is none of its own, or was. */
-function isDamaged(error: unknown): boolean {
-  const { errcode } = error as { errcode?: number }
-  return errcode === 11 || errcode === 26
+function unusable(file: string, cause: unknown): HyperError {
+  switch (sqliteCode(cause)) {
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+      return new HyperError('CONFIG_INVALID', `the lock file ${file} is damaged`, {
+        hint: `Nothing is kept in it: remove it (rm '${file}') and try again.`,
+        cause,
+      })
+    case SQLITE_FULL:
+      return new HyperError('CONFIG_INVALID', `the lock file ${file} cannot be used: the disk is full`, {
+        hint: 'Free some disk space and try again.',
+        cause,
+      })
+    default:
+      return new HyperError('CONFIG_INVALID', `the lock file ${file} cannot be used: ${(cause as Error).message}`, {
+        hint: 'Check that the project is on a writable local disk.',
+        cause,
+      })
+  }
 }

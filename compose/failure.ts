@@ -10,16 +10,19 @@ import type { Part } from './stack.ts'
 const RESTART_MS = 15_000
 
 const SIGKILL = '9'
+/** `Exited (1) 2 seconds ago`, `Restarting (1) Less than a second ago`. */
+const EXIT_CODE = /\((\d+)\)/
 const ENDED = ['exited', 'dead', 'restarting']
 
 /** Rejects with the first death, one that was before us too; by `signal` with its reason. */
 export async function watchForDeath(docker: Docker, project: string, signal: AbortSignal): Promise<never> {
   const events = await containerEvents(docker, project, signal)
-  for (const { Id, Labels, State } of await stackContainers(docker, project)) {
+  for (const { Id, Labels, State, Status } of await stackContainers(docker, project)) {
     const part = partOf(Labels)
     if (part === undefined || !ENDED.includes(State)) continue
-    const { State: state } = await docker.getContainer(Id).inspect()
-    throw explainDeath(await deathOf(docker, { part, id: Id, exitCode: state.ExitCode }))
+    // Docker may have started it once more by now, and forgotten its exit code.
+    const [, exitCode] = EXIT_CODE.exec(Status) ?? []
+    throw explainDeath(await deathOf(docker, { part, id: Id, exitCode: Number(exitCode ?? 0) }))
   }
   const stopped = Promise.withResolvers<never>()
   const watching = watch(docker, events, stopped.reject)

@@ -20,6 +20,8 @@ export interface EnsureOptions {
 interface Refusal {
   image: string
   reason: string
+  /** It is here, for another processor: the network would not help. */
+  isForeign?: true
 }
 
 /** @throws ENGINE_UNAVAILABLE naming every image that cannot be had; CONFIG_INVALID for a lock file that cannot be read */
@@ -116,7 +118,7 @@ async function present(
   if (!found) return undefined
   if (found.Architecture !== engine.architecture) {
     const reason = `is built for ${found.Architecture}, this engine runs ${engine.architecture}`
-    refusals.push({ image, reason })
+    refusals.push({ image, reason, isForeign: true })
     return undefined
   }
   const { override, mirror } = config.images
@@ -152,8 +154,10 @@ function unavailable(missing: readonly { part: Part; tried: Refusal[] }[], lock:
   )
   const isLocked = missing.some(({ part, tried }) => tried.some(({ image }) => image === lock.images[part]?.reference))
   const anew = isLocked ? ' To choose among all candidates again: hyper-sandbox pull --update.' : ''
+  const isForeign = missing.every(({ tried }) => tried.every((refusal) => refusal.isForeign))
+  const first = isForeign ? 'Name images for this machine' : 'Connect to the network, name other images'
   return new HyperError('ENGINE_UNAVAILABLE', lines.join('\n'), {
-    hint: `Connect to the network, name other images with images: in hyper-sandbox.yaml, or use --engine embedded.${anew}`,
+    hint: `${first} with images: in hyper-sandbox.yaml, or use --engine embedded.${anew}`,
     meta: { reason: 'images', images: missing },
   })
 }

@@ -225,7 +225,7 @@ function migrate(db: DatabaseSync, path: string, version: number, layout: string
   db.exec(`BEGIN; ${layout}; PRAGMA user_version = ${version}; COMMIT;`)
 }
 
-function sqliteCode(error: unknown): number | undefined {
+export function sqliteCode(error: unknown): number | undefined {
   const code = (error as { errcode?: unknown } | null)?.errcode
   return typeof code === 'number' ? code & 0xff : undefined
 }

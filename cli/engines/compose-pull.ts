@@ -16,9 +16,9 @@ export async function pullImages(
   resolved: Resolved,
   { always, stopRequested }: { always: boolean; stopRequested: Promise<unknown> },
 ): Promise<number> {
-  makeStateDirectory(resolved.config.stateDirectory)
   // Images are nobody's secret, and secrets are made under the lock, which this does not need.
   const stack = await stacks.open(exportedConfigOf(resolved))
+  makeStateDirectory(resolved.config.stateDirectory)
   const display = new PullDisplay(output)
   const aborting = new AbortController()
   void stopRequested.then(() => aborting.abort())
