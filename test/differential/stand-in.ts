@@ -53,12 +53,18 @@ export const FAULTS: Fault[] = [
   },
   {
     name: '$in and $nin compare an array in their list with whole arrays, too',
-    recognise: ({ sent }, documents) => {
-      const listed = listsOf(JSON.parse(sent)).flat().filter(Array.isArray)
-      const kept = new Set(valuesIn(documents).map((value) => JSON.stringify(value)))
-      return listed.some((array) => kept.has(JSON.stringify(array)))
-    },
+    recognise: ({ sent }, documents) =>
+      haveInCommon(listsOf(JSON.parse(sent)).flat().filter(Array.isArray), valuesIn(documents)),
     example: { documents: [{ a: [1] }], selector: { a: { $in: [0, [1]] } } },
+  },
+  {
+    name: '$in and $nin of one value look at the elements of an array, not at those of arrays in it',
+    recognise: ({ sent }, documents) => {
+      const arrays = valuesIn(documents).filter(Array.isArray).flat().filter(Array.isArray)
+      const single = listsOf(JSON.parse(sent)).filter(({ length }) => length === 1)
+      return haveInCommon(single.flat(), arrays.flat())
+    },
+    example: { documents: [{ a: [[1]] }], selector: { a: { $in: [1] } } },
   },
   {
     name: '$mod takes whole numbers of up to 64 bits, however they are stored, and no others',
@@ -130,13 +136,18 @@ function queryOf({ args }: Step): Query {
   return { selector, sent: JSON.stringify(compileFilter(parseSelector(selector)).filter), sort }
 }
 
+function haveInCommon(some: unknown[], others: unknown[]): boolean {
+  const texts = new Set(others.map((value) => JSON.stringify(value)))
+  return some.some((value) => texts.has(JSON.stringify(value)))
+}
+
 /** Every value in `value`, itself included. */
 function valuesIn(value: unknown): unknown[] {
   return typeof value === 'object' && value !== null ? [value, ...Object.values(value).flatMap(valuesIn)] : [value]
 }
 
 /** What `$in` and `$nin` of a filter are given. */
-function listsOf(filter: object): unknown[] {
+function listsOf(filter: object): unknown[][] {
   return valuesIn(filter).flatMap((part) => {
     const { $in, $nin } = (part ?? {}) as { $in?: unknown; $nin?: unknown }
     return [$in, $nin].filter(Array.isArray)
