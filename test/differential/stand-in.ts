@@ -58,11 +58,10 @@ export const FAULTS: Fault[] = [
     example: { documents: [{ a: [1] }], selector: { a: { $in: [0, [1]] } } },
   },
   {
-    name: '$in and $nin of one value look at the elements of an array, not at those of arrays in it',
+    name: '$in and $nin look at the elements of an array, not at those of arrays in it',
     recognise: ({ sent }, documents) => {
       const arrays = valuesIn(documents).filter(Array.isArray).flat().filter(Array.isArray)
-      const single = listsOf(JSON.parse(sent)).filter(({ length }) => length === 1)
-      return haveInCommon(single.flat(), arrays.flat())
+      return haveInCommon(listsOf(JSON.parse(sent)).flat(), arrays.flat())
     },
     example: { documents: [{ a: [[1]] }], selector: { a: { $in: [1] } } },
   },
@@ -147,7 +146,7 @@ function valuesIn(value: unknown): unknown[] {
 }
 
 /** What `$in` and `$nin` of a filter are given. */
-function listsOf(filter: object): unknown[][] {
+function listsOf(filter: object): unknown[] {
   return valuesIn(filter).flatMap((part) => {
     const { $in, $nin } = (part ?? {}) as { $in?: unknown; $nin?: unknown }
     return [$in, $nin].filter(Array.isArray)
