@@ -53,12 +53,17 @@ export const FAULTS: Fault[] = [
   },
   {
     name: '$in and $nin compare an array in their list with whole arrays, too',
-    recognise: ({ sent }, documents) => {
-      const listed = listsOf(JSON.parse(sent)).flat().filter(Array.isArray)
-      const kept = new Set(valuesIn(documents).map((value) => JSON.stringify(value)))
-      return listed.some((array) => kept.has(JSON.stringify(array)))
-    },
+    recognise: ({ sent }, documents) =>
+      haveInCommon(listsOf(JSON.parse(sent)).flat().filter(Array.isArray), valuesIn(documents)),
     example: { documents: [{ a: [1] }], selector: { a: { $in: [0, [1]] } } },
+  },
+  {
+    name: '$in and $nin look at the elements of an array, not at those of arrays in it',
+    recognise: ({ sent }, documents) => {
+      const arrays = valuesIn(documents).filter(Array.isArray).flat().filter(Array.isArray)
+      return haveInCommon(listsOf(JSON.parse(sent)).flat(), arrays.flat())
+    },
+    example: { documents: [{ a: [[1]] }], selector: { a: { $in: [1] } } },
   },
   {
     name: '$mod takes whole numbers of up to 64 bits, however they are stored, and no others',
@@ -128,6 +133,11 @@ function queryOf({ args }: Step): Query {
   // What a list is asked for are ids.
   const { selector = { _id: args }, sort = [] } = (args.query ?? {}) as Partial<Query>
   return { selector, sent: JSON.stringify(compileFilter(parseSelector(selector)).filter), sort }
+}
+
+function haveInCommon(some: unknown[], others: unknown[]): boolean {
+  const texts = new Set(others.map((value) => JSON.stringify(value)))
+  return some.some((value) => texts.has(JSON.stringify(value)))
 }
 
 /** Every value in `value`, itself included. */
