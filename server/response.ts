@@ -36,6 +36,8 @@ export const JSON_TYPE = 'application/json; charset=utf-8'
 export class GatewayResponse extends ServerResponse<IncomingMessage> {
   override writeHead(statusCode: number, ...rest: unknown[]): this {
     const last = rest.at(-1)
+    // An app's own head, in Node's flat form: it is passed on as it is.
+    if (Array.isArray(last)) return super.writeHead(statusCode, last)
     const headers = typeof last === 'object' && last !== null ? (last as OutgoingHttpHeaders) : undefined
     return super.writeHead(statusCode, { ...COMMON_HEADERS, ...headers })
   }

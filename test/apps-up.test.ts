@@ -46,7 +46,10 @@ test('an app answers on its host, by path, and beside the services', async () =>
   assert.match(stderr, new RegExp(`http://greeter\\.localhost:${tcpPort}  greeter`))
 
   assert.deepEqual(JSON.parse((await ask(url, `Greeter.localhost:${tcpPort}`)).text), { text: 'first', level: '3' })
-  assert.equal((await ask(url, 'deep.wild.localhost')).text, 'the other')
+  const { text, headers } = await ask(url, 'deep.wild.localhost')
+  assert.equal(text, 'the other')
+  // Its own headers, none of the gateway's.
+  assert.deepEqual(Object.keys(headers).sort(), ['connection', 'content-length', 'content-type', 'date', 'keep-alive'])
   assert.equal((await ask(url, 'localhost', '/_app/other/any')).text, 'the other')
   assert.equal((await ask(url, 'greeter.localhost', '/health')).text, '{"status":"ok"}')
   assert.equal((await ask(url, 'nobody.localhost', '/data/test')).status, 404)
