@@ -3,7 +3,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Transform } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import type { RestartReason } from '../../server/ports/apps.ts'
-import type { Exchange, Replica } from './workerd/replica.ts'
+import type { Exchange } from './exchange.ts'
+import type { Upstream } from './upstream.ts'
 
 /** About one connection, not about the message (RFC 9110 §7.6.1); and what undici says itself. */
 const HOP_BY_HOP = new Set(
@@ -17,9 +18,11 @@ const MAX_ATTEMPTS = 3
 const QUEUE_FACTOR = 4
 
 export interface ForwardTarget {
-  pick(): Replica | Promise<Replica | undefined> | undefined
+  pick(): Upstream | Promise<Upstream | undefined> | undefined
   config: { maxBodyMb: number; maxConcurrent: number }
   isDraining: boolean
+  /** The request came through a gateway of ours: what that says of the client stands. @default it comes from the client */
+  isPassedOn?: boolean | undefined
 }
 
 /** @param onDone told once, with status 0 when the client left before there was one */
@@ -59,7 +62,7 @@ function attempt(
 }
 
 function dispatch(
-  replica: Replica,
+  replica: Upstream,
   target: ForwardTarget,
   request: IncomingMessage,
   response: ServerResponse,
@@ -107,7 +110,7 @@ function dispatch(
     {
       path: request.url ?? '/',
       method: request.method as Dispatcher.HttpMethod,
-      headers: headersFor(request),
+      headers: headersFor(request, target, replica),
       body: hasBody ? limited(request, maxBodyMb) : null,
     },
     {
@@ -178,7 +181,23 @@ function dispatch(
 }
 
 /** Names and values in turns, as undici takes them. */
-function headersFor(request: IncomingMessage): string[] {
+function headersFor(request: IncomingMessage, target: ForwardTarget, upstream: Upstream): string[] {
+  const headers = target.isPassedOn ? passedOnHeaders(request) : clientHeaders(request)
+  if (upstream.headers) headers.push(...upstream.headers)
+  return headers
+}
+
+function passedOnHeaders({ rawHeaders }: IncomingMessage): string[] {
+  const headers: string[] = []
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at] as string
+    if (!HOP_BY_HOP.has(name.toLowerCase())) headers.push(name, rawHeaders[at + 1] as string)
+  }
+  return headers
+}
+
+/** The same with what the app is told of a client that called us. */
+function clientHeaders(request: IncomingMessage): string[] {
   const { rawHeaders, socket } = request
   const headers: string[] = []
   let forwardedFor = socket.remoteAddress ?? ''

@@ -2,8 +2,8 @@
 import type { IncomingMessage } from 'node:http'
 import { connect } from 'node:net'
 import type { Duplex } from 'node:stream'
+import type { Exchange } from './exchange.ts'
 import type { ForwardTarget } from './forward.ts'
-import type { Exchange } from './workerd/replica.ts'
 
 const OWN = /^x-hyper-sandbox-/i
 
@@ -12,7 +12,7 @@ export function upgrade(target: ForwardTarget, request: IncomingMessage, socket:
   void Promise.resolve(target.isDraining ? undefined : target.pick()).then((replica) => {
     if (!replica)
       return void socket.end('HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\ncontent-length: 0\r\n\r\n')
-    const upstream = connect(replica.socketPath)
+    const upstream = connect(replica.address)
     const exchange: Exchange = { startedAt: performance.now(), isAnswered: true, onKilled() {} }
     replica.exchanges.add(exchange)
     const end = () => {
@@ -25,8 +25,10 @@ export function upgrade(target: ForwardTarget, request: IncomingMessage, socket:
     const lines = [`${request.method} ${request.url} HTTP/1.1`]
     for (let at = 0; at < request.rawHeaders.length; at += 2) {
       const name = request.rawHeaders[at] as string
-      if (!OWN.test(name)) lines.push(`${name}: ${request.rawHeaders[at + 1]}`)
+      if (target.isPassedOn || !OWN.test(name)) lines.push(`${name}: ${request.rawHeaders[at + 1]}`)
     }
+    const { headers = [] } = replica
+    for (let at = 0; at < headers.length; at += 2) lines.push(`${headers[at]}: ${headers[at + 1]}`)
     upstream.write(`${lines.join('\r\n')}\r\n\r\n`)
     if (head.length > 0) upstream.write(head)
     upstream.pipe(socket).pipe(upstream)

@@ -8,6 +8,7 @@ import { HyperError } from '../../server/error.ts'
 import type { AppConfig, AppEvents, AppHost, LoadError, Reloaded } from '../../server/ports/apps.ts'
 import { createHostTable, type HostTable } from '../../server/ports/hostnames.ts'
 import { forward } from './forward.ts'
+import { dropHeaders } from './own-headers.ts'
 import { upgrade } from './upgrade.ts'
 import { CALLER_HEADER, HYPER_HOST, TARGET_HEADER } from './workerd/configuration.ts'
 import { createSupervisedApp, type SupervisedApp } from './workerd/supervised-app.ts'
@@ -20,6 +21,8 @@ export interface WorkerdAppsOptions {
   /** The one app answers every host (worker-runtime §3). */
   isCatchAll?: boolean
   drainMs: number
+  /** Requests come through a gateway of ours, never from clients. */
+  isBehindGateway?: boolean
   events: AppEvents
   /** Answers what apps ask of the hyper services. */
   serve(request: IncomingMessage, response: ServerResponse): void
@@ -39,7 +42,10 @@ export async function createWorkerdApps(options: WorkerdAppsOptions): Promise<Ap
     const { [TARGET_HEADER]: target = '', [CALLER_HEADER]: _caller } = request.headers
     const [kind, name = ''] = String(target).split(/:(.*)/s)
     if (kind === 'hyper') return options.serve(request, response)
-    if (kind === 'app') return host.handle(name, request, response)
+    if (kind === 'app') {
+      dropHeaders(request, [TARGET_HEADER, CALLER_HEADER])
+      return host.handle(name, request, response)
+    }
     response.writeHead(404).end()
   })
   ingress.listen(ingressPath)
@@ -48,6 +54,7 @@ export async function createWorkerdApps(options: WorkerdAppsOptions): Promise<Ap
   function supervise(config: AppConfig): SupervisedApp {
     return createSupervisedApp(config, {
       drainMs,
+      isPassedOn: options.isBehindGateway,
       plan: (app, bundle) => {
         processes += 1
         return {

@@ -4,6 +4,8 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Agent, Pool, request } from 'undici'
 import type { AppConfig, RestartReason } from '../../../server/ports/apps.ts'
+import type { Exchange } from '../exchange.ts'
+import type { Upstream } from '../upstream.ts'
 import { FILES } from './configuration.ts'
 import type { WorkerdProcess } from './process.ts'
 
@@ -15,25 +17,8 @@ const RSS_BASE_MB = 96 + 256
 const PAGE_BYTES = 4096
 const LINGER_POLL_MS = 20
 
-/** A request that a replica works on. */
-export interface Exchange {
-  startedAt: number
-  /** Its response has begun. */
-  isAnswered: boolean
-  /** It was over its time when its process was found busy. */
-  isLate?: boolean
-  /** The process it was sent to was ended. */
-  onKilled(reason: RestartReason): void
-}
-
-export interface Replica {
+export interface Replica extends Upstream {
   readonly pid: number
-  readonly pool: Pool
-  /** Of the app itself, for what is not plain HTTP. */
-  readonly socketPath: string
-  readonly exchanges: Set<Exchange>
-  /** Why we ended it, as long as we did. */
-  readonly killed: RestartReason | undefined
   memoryBytes: number
   readonly exited: WorkerdProcess['exited']
   /** Asks the app's own control socket. */
@@ -119,7 +104,7 @@ export function createReplica(
   const replica: Replica = {
     pid: process.pid,
     pool,
-    socketPath: at('app').socketPath,
+    address: { path: at('app').socketPath },
     exchanges,
     get killed() {
       return killed

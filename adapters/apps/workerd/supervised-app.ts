@@ -11,6 +11,7 @@ import { startVersion, type Version } from './version.ts'
 export interface SupervisedApp {
   readonly config: AppConfig
   readonly isDraining: boolean
+  readonly isPassedOn: boolean | undefined
   /** @returns what came of it */
   update(config: AppConfig, options: { fresh: boolean }): Promise<'changed' | 'unchanged' | LoadError>
   pick(): Replica | Promise<Replica | undefined> | undefined
@@ -22,6 +23,8 @@ export interface SupervisedApp {
 export interface AppOptions {
   plan(config: AppConfig, bundle: Bundle): VersionPlan
   drainMs: number
+  /** Its requests come through a gateway of ours. */
+  isPassedOn?: boolean | undefined
   onLoaded(version: number): void
   onFailed(error: LoadError): void
   onConsole(line: ConsoleLine): void
@@ -85,6 +88,7 @@ export function createSupervisedApp(initial: AppConfig, options: AppOptions): Su
     get isDraining() {
       return isDraining
     },
+    isPassedOn: options.isPassedOn,
     update(next, { fresh }) {
       const changed = changing.then(() => change(next, fresh))
       changing = changed.catch(() => {})
