@@ -1,27 +1,35 @@
-/** Which requests are an app's: they pass the gateway by, whole and unread (design §8). */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+/** Which requests are an app's: they pass the gateway by, whole and unread (design §8, worker-runtime §3). */
+import { createServer, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { HTTP_OPTIONS } from './http-server.ts'
 import type { AppHost } from './ports/apps.ts'
+import { hostnameOf } from './ports/hostnames.ts'
 
 export type Handler = (request: IncomingMessage, response: ServerResponse) => void
 
-/** Ours for any host, as NANO has it. */
-const OURS = /^\/(?:health|healthz|metrics)(?:\?|$)/
-/** Where no host can be set: `/_app/<name>/<path>`. */
-const BY_PATH = /^\/_app\/([^/?#]+)(?=[/?#]|$)/
+export interface RoutingOptions extends ServerOptions {
+  /** Paths, with their query, that are ours for any host. */
+  ours: RegExp
+  /** An app can also be reached where no host can be set: `/_app/<name>/<path>`. */
+  byPath?: boolean
+}
 
-/** A server whose requests go to apps by their `Host`, and to `handler` otherwise. */
+const BY_PATH = /^\/_app\/([^/?#]+)(?=[/?#]|$)/
+const ABSOLUTE = /^https?:\/\/([^/?#]*)(.*)$/is
+const MAX_TARGET_LENGTH = 16 * 1024
+
+/** A server whose requests go to apps by their `Host`, and to `handler` otherwise; also those that no host may have sent. */
 export function createRoutingServer(
   apps: Pick<AppHost, 'find' | 'handle' | 'upgrade' | 'status'>,
   handler: Handler,
-  { requestTimeout, keepAliveTimeout }: { requestTimeout: number; keepAliveTimeout: number },
+  { ours, byPath = false, ...options }: RoutingOptions,
 ): Server {
   const appOf = (request: IncomingMessage): string | undefined => {
-    const { url = '/', headers } = request
-    if (OURS.test(url)) return undefined
+    readTarget(request)
+    const { url = '/', headers, httpVersion } = request
+    if (ours.test(url) || !url.startsWith('/')) return undefined
+    if (headers.host === undefined && httpVersion !== '1.0') return undefined
     const name = apps.find(headers.host)
-    if (name !== undefined || !url.startsWith('/_app/')) return name
+    if (name !== undefined || !byPath || !url.startsWith('/_app/')) return name
     const [prefix = '', encoded = ''] = BY_PATH.exec(url) ?? []
     const named = decoded(encoded)
     if (!apps.status().some((app) => app.name === named)) return undefined
@@ -29,25 +37,68 @@ export function createRoutingServer(
     request.url = rest.startsWith('/') ? rest : `/${rest}`
     return named
   }
-  const options = {
-    ...HTTP_OPTIONS,
-    requestTimeout,
-    keepAliveTimeout,
-    // Other protocols that a client offers, such as h2c, are not taken up.
-    shouldUpgradeCallback: (request: IncomingMessage) =>
-      /^websocket$/i.test(request.headers.upgrade ?? '') && appOf(request) !== undefined,
-  }
-  const server = createServer(options, (request, response) => {
+  /** Finding the app may change the request's target, and so is done once. */
+  const upgrading = new WeakMap<IncomingMessage, string>()
+  const server = createServer(
+    {
+      ...options,
+      // Other protocols that a client offers, such as h2c, are not taken up.
+      shouldUpgradeCallback(request: IncomingMessage) {
+        if (!/^websocket$/i.test(request.headers.upgrade ?? '') || isTooLong(request)) return false
+        const app = appOf(request)
+        if (app !== undefined) upgrading.set(request, app)
+        return app !== undefined
+      },
+    },
+    route,
+  )
+  function route(request: IncomingMessage, response: ServerResponse): void {
+    if (isTooLong(request)) return refuseTarget(response)
     const app = appOf(request)
     if (app === undefined) handler(request, response)
     else apps.handle(app, request, response)
+  }
+  // Who sends to an app is told to go on when the app is about to take it.
+  server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
+    const app = isTooLong(request) ? undefined : appOf(request)
+    if (app !== undefined) return apps.handle(app, request, response)
+    response.writeContinue()
+    route(request, response)
   })
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-    const app = appOf(request)
+    const app = upgrading.get(request)
     if (app === undefined) socket.end('HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n')
     else apps.upgrade(app, request, socket, head)
   })
   return server
+}
+
+/** A host that cannot be one, or is two. */
+export function hasBadHost({ headers: { host }, httpVersion }: IncomingMessage): boolean {
+  return host === undefined ? httpVersion !== '1.0' : hostnameOf(host) === undefined
+}
+
+/** What the target says of the host goes before the header (RFC 9112 §3.2.2). */
+function readTarget(request: IncomingMessage): void {
+  const { url = '/', rawHeaders } = request
+  if (url.startsWith('/')) return
+  const [, authority, rest = ''] = ABSOLUTE.exec(url) ?? []
+  if (authority === undefined) return
+  request.url = rest.startsWith('/') ? rest : `/${rest}`
+  request.headers.host = authority
+  const at = rawHeaders.findIndex((name, index) => index % 2 === 0 && name.toLowerCase() === 'host')
+  if (at < 0) rawHeaders.push('Host', authority)
+  else rawHeaders[at + 1] = authority
+}
+
+function isTooLong({ url = '' }: IncomingMessage): boolean {
+  return url.length > MAX_TARGET_LENGTH
+}
+
+function refuseTarget(response: ServerResponse): void {
+  const text = '{"error":"URI too long"}'
+  response.writeHead(414, { 'content-type': 'application/json', 'content-length': text.length, connection: 'close' })
+  response.end(text)
 }
 
 function decoded(text: string): string {

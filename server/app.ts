@@ -7,15 +7,16 @@ import Fastify, {
   type HookHandlerDoneFunction,
 } from 'fastify'
 import type { Logger } from 'pino'
-import { createRoutingServer, type Handler } from './app-routing.ts'
+import { createRoutingServer, type Handler, hasBadHost } from './app-routing.ts'
 import { type Credentials, requireCredentials } from './credentials.ts'
 import { HyperError } from './error.ts'
 import { createHostRules } from './host-rules.ts'
 import { HTTP_OPTIONS } from './http-server.ts'
-import { createMetrics } from './metrics.ts'
+import { createMetrics, type Metrics } from './metrics.ts'
 import { answerClientError, sendError } from './plugins/errors.ts'
 import type { AppHost } from './ports/apps.ts'
 import { parseQuery } from './query-string.ts'
+import { type AdminOptions, createAdmin } from './routes/admin.ts'
 import { registerDocsRoutes } from './routes/docs.ts'
 import { registerHealthRoutes } from './routes/health.ts'
 import { notFound, registerHyperRoutes } from './routes/hyper.ts'
@@ -43,6 +44,10 @@ export interface GatewayOptions {
   signingKey?: Uint8Array
   /** Whose tokens hyper's API asks for; absent: any, or none. */
   credentials?: Credentials
+  /** Where what apps answer is noted too; made when absent. */
+  metrics?: Metrics
+  /** NANO's admin API; absent: there is none. */
+  admin?: Omit<AdminOptions, 'token' | 'isOpenLocally' | 'allowsHost'> | undefined
   /** Requests that come before it resolves wait for it; one that rejects is the caller's to handle. */
   prepared?: Promise<void>
   /** Called when an admin asks the sandbox to stop. */
@@ -51,6 +56,9 @@ export interface GatewayOptions {
 }
 
 const TIMEOUTS = { requestTimeout: 300_000, keepAliveTimeout: 72_000 }
+
+/** What apps do not get to see, and where they are found besides on their hosts. */
+const ROUTES = { ours: /^\/(?:health|healthz|metrics)(?:\?|$)/, byPath: true }
 
 /** Slower requests are logged. */
 const SLOW_MS = 1_000
@@ -65,12 +73,16 @@ export function buildApp(options: GatewayOptions): FastifyInstance {
   const { services, apps, logger, logRequests = false, onShutdown = () => {} } = options
   const token = options.token ?? randomBytes(24).toString('base64url')
   const hostRules = createHostRules(options.allowedHosts ?? [], options.allowedOrigins ?? [])
-  const metrics = createMetrics()
+  const metrics = options.metrics ?? createMetrics()
+  if (apps) metrics.showApps(apps)
 
   const app = Fastify({
     logger: false,
     ...(apps
-      ? { serverFactory: (handler: Handler) => createRoutingServer(apps, handler, TIMEOUTS) }
+      ? {
+          serverFactory: (handler: Handler) =>
+            createRoutingServer(apps, handler, { ...HTTP_OPTIONS, ...TIMEOUTS, ...ROUTES }),
+        }
       : { http: HTTP_OPTIONS }),
     ...TIMEOUTS,
     return503OnClosing: false, // what is open when we close is still served
@@ -111,8 +123,9 @@ export function buildApp(options: GatewayOptions): FastifyInstance {
 
   function admit(request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction): void {
     const { host, origin } = request.headers
-    if (host === undefined && request.raw.httpVersion === '1.1') {
-      done(new HyperError('BAD_REQUEST', 'the request has no Host header'))
+    if (hasBadHost(request.raw)) {
+      const which = host === undefined ? 'no Host header' : `a Host header that names no host: '${host}'`
+      done(new HyperError('BAD_REQUEST', `the request has ${which}`))
     } else if (!hostRules.allowsHost(host) && !ANY_HOST.has(request.url)) {
       done(
         new HyperError(
@@ -148,6 +161,13 @@ export function buildApp(options: GatewayOptions): FastifyInstance {
   registerHealthRoutes(app, services, { instance: options.instance, version: options.version })
   app.get('/metrics', async (_request, reply) => reply.type(metrics.contentType).send(await metrics.text()))
   registerSandboxRoutes(app, services, { token, shutdown: onShutdown, importDirectory: options.importDirectory })
+  if (options.admin) {
+    const admin = createAdmin({ ...options.admin, token, isOpenLocally: true, allowsHost: () => true })
+    app.all('/admin/*', (request, reply) => {
+      reply.hijack()
+      return admin(request.raw, reply.raw)
+    })
+  }
   registerDocsRoutes(app, options.version)
   const signer = createSigner(options.signingKey ?? randomBytes(32))
   void app.register(async (hyper) => {

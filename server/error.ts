@@ -44,6 +44,9 @@ export const CODES = {
   QUEUE_NOT_FOUND: { status: 404, exitCode: 1, category: 'user' },
   QUEUE_EXISTS: { status: 409, exitCode: 1, category: 'user' },
   JOB_NOT_FOUND: { status: 404, exitCode: 1, category: 'user' },
+  APP_NOT_FOUND: { status: 404, exitCode: 1, category: 'user' },
+  APP_EXISTS: { status: 409, exitCode: 1, category: 'user' }, // its name or one of its hosts is another app's
+  LAST_APP: { status: 400, exitCode: 1, category: 'user' }, // something has to answer
   PRECONDITION_FAILED: { status: 412, exitCode: 1, category: 'user' }, // If-Match and its like do not hold
 
   // What we cannot do now

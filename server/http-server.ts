@@ -1,5 +1,5 @@
 /** The two kinds of server the gateway listens with. They answer alike: what holds for one holds for the other. */
-import type { ServerOptions, ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerOptions, ServerResponse } from 'node:http'
 import { createServer, type Server as SecureServer } from 'node:https'
 import type { Socket } from 'node:net'
 import { createSecureContext } from 'node:tls'
@@ -9,6 +9,7 @@ import { GatewayResponse } from './response.ts'
 export const HTTP_OPTIONS = {
   ServerResponse: GatewayResponse as unknown as typeof ServerResponse,
   headersTimeout: 30_000,
+  maxHeaderSize: 64 * 1024,
   requireHostHeader: false, // Node's own refusal has no body
   joinDuplicateHeaders: true, // not the first of two hosts, types or tokens: neither
 } satisfies ServerOptions
@@ -31,6 +32,7 @@ export function createSecureServer(
   { cert, key, certificateFor = () => undefined }: Identity,
 ): SecureServer {
   const { requestTimeout, keepAliveTimeout } = app.server
+  const { shouldUpgradeCallback } = app.server as { shouldUpgradeCallback?: (request: IncomingMessage) => boolean }
   const server = createServer({
     ...HTTP_OPTIONS,
     cert,
@@ -41,7 +43,9 @@ export function createSecureServer(
     requestTimeout,
     keepAliveTimeout,
     handshakeTimeout: HTTP_OPTIONS.headersTimeout,
+    shouldUpgradeCallback: (request) => shouldUpgradeCallback?.call(app.server, request) ?? false,
   })
+  server.on('upgrade', (request, socket, head) => app.server.emit('upgrade', request, socket, head))
   for (const event of ['request', 'checkExpectation']) {
     server.on(event, (request, response) => app.server.emit(event, request, response))
   }

@@ -33,12 +33,16 @@ export function forward(
   onDone: (status: number, bytes: number) => void,
 ): void {
   if (target.isDraining)
-    return void refuse(response, 503, { error: 'Service draining', retry_after_s: 30 }, onDone, { 'retry-after': '30' })
+    return void refuse(response, 503, { error: 'Service draining', retry_after_s: 30 }, onDone, {
+      'retry-after': '30',
+      connection: 'close',
+    })
   const { maxBodyMb } = target.config
   if (Number(request.headers['content-length'] ?? 0) > maxBodyMb * 1024 * 1024) {
     request.unpipe().resume()
     return void refuse(response, 413, { error: 'Payload too large' }, onDone, { connection: 'close' })
   }
+  if (/^100-continue$/i.test(request.headers.expect ?? '')) response.writeContinue()
   attempt(target, request, response, 1, onDone)
 }
 
@@ -142,17 +146,20 @@ function dispatch(
           response.destroy()
           return done(response.statusCode)
         }
-        if (error instanceof BodyTooLarge) return failWith(413, { error: 'Payload too large' })
+        if (error instanceof BodyTooLarge) {
+          request.unpipe().resume()
+          return failWith(413, { error: 'Payload too large' }, { connection: 'close' })
+        }
         void afterExit(error)
       },
     },
   )
 
-  function failWith(status: number, body: object): void {
+  function failWith(status: number, body: object, more?: Record<string, string>): void {
     isDone = true
     replica.exchanges.delete(exchange)
     response.off('close', onClose)
-    refuse(response, status, body, onDone)
+    refuse(response, status, body, onDone, more)
   }
 
   /** Why the connection broke is known once the process has ended. */
@@ -201,6 +208,8 @@ function clientHeaders(request: IncomingMessage): string[] {
   const { rawHeaders, socket } = request
   const headers: string[] = []
   let forwardedFor = socket.remoteAddress ?? ''
+  // HTTP/1.0 asks for none; what an app sees of its own address is NANO's.
+  if (request.headers.host === undefined) headers.push('host', 'localhost')
   for (let at = 0; at < rawHeaders.length; at += 2) {
     const name = rawHeaders[at] as string
     const value = rawHeaders[at + 1] as string

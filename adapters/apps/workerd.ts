@@ -18,8 +18,6 @@ export interface WorkerdAppsOptions {
   directory: string
   /** Domain of the hyper services that apps are bound to; absent where there are none. */
   domain: string | undefined
-  /** The one app answers every host (worker-runtime §3). */
-  isCatchAll?: boolean
   drainMs: number
   /** Requests come through a gateway of ours, never from clients. */
   isBehindGateway?: boolean
@@ -34,7 +32,10 @@ export async function createWorkerdApps(options: WorkerdAppsOptions): Promise<Ap
   mkdirSync(directory, { recursive: true, mode: 0o700 })
   const ingressPath = join(directory, 'in.sock')
   const apps = new Map<string, SupervisedApp>()
+  /** Removed, and still answering what they were asked before. */
+  const leaving = new Set<SupervisedApp>()
   let table: HostTable = createHostTable([])
+  let catchAll: string | undefined
   let processes = 0
   let closing: Promise<void> | undefined
 
@@ -75,15 +76,36 @@ export async function createWorkerdApps(options: WorkerdAppsOptions): Promise<Ap
 
   function route(): void {
     const list = [...apps.values()].map(({ config }) => config)
-    const [only] = list
-    table = createHostTable(list, options.isCatchAll && list.length === 1 ? only?.name : undefined)
+    const taken = new Set(list.flatMap(({ hostnames }) => hostnames))
+    const left = [...leaving].map(({ config: { name, hostnames } }) => ({
+      name,
+      hostnames: apps.has(name) ? [] : hostnames.filter((hostname) => !taken.has(hostname)),
+    }))
+    table = createHostTable([...list, ...left], catchAll)
+  }
+
+  function appNamed(name: string): SupervisedApp | undefined {
+    return apps.get(name) ?? [...leaving].find(({ config }) => config.name === name)
+  }
+
+  async function leave(app: SupervisedApp): Promise<{ name: string; cut: number }> {
+    const cut = await app.drain(drainMs)
+    leaving.delete(app)
+    route()
+    return { name: app.config.name, cut }
   }
 
   const host: AppHost = {
-    async apply(configs, { fresh = false } = {}) {
-      const result: Reloaded = { added: [], removed: [], changed: [], unchanged: [], failed: [] }
+    async apply(configs, { fresh = false, ...others } = {}) {
       const wanted = new Set(configs.map(({ name }) => name))
-      const leaving = [...apps.values()].filter(({ config }) => !wanted.has(config.name))
+      const removed = [...apps.values()].filter(({ config }) => !wanted.has(config.name))
+      const result: Omit<Reloaded, 'drained'> = {
+        added: [],
+        removed: removed.map(({ config }) => config.name),
+        changed: [],
+        unchanged: [],
+        failed: [],
+      }
       const known = new Set(apps.keys())
       for (const config of configs) if (!known.has(config.name)) apps.set(config.name, supervise(config))
       await Promise.all(
@@ -94,16 +116,18 @@ export async function createWorkerdApps(options: WorkerdAppsOptions): Promise<Ap
           else if (came) result[came].push(config.name)
         }),
       )
-      for (const { config } of leaving) apps.delete(config.name)
+      for (const app of removed) {
+        apps.delete(app.config.name)
+        leaving.add(app)
+      }
+      catchAll = others.catchAll
       route()
-      await Promise.all(leaving.map((app) => app.drain(drainMs)))
-      result.removed.push(...leaving.map(({ config }) => config.name))
-      return result
+      return { ...result, drained: Promise.all(removed.map(leave)) }
     },
-    status: () => [...apps.values()].map((app) => app.status()),
+    status: () => [...apps.values(), ...leaving].map((app) => app.status()),
     find: (name) => table.find(name),
     handle(name, request, response) {
-      const app = apps.get(name)
+      const app = appNamed(name)
       if (!app) return void response.writeHead(404).end()
       const startedAt = performance.now()
       forward(app, request, response, (status, bytes) => {
@@ -112,7 +136,7 @@ export async function createWorkerdApps(options: WorkerdAppsOptions): Promise<Ap
       })
     },
     upgrade(name, request, socket, head) {
-      const app = apps.get(name)
+      const app = appNamed(name)
       if (app) upgrade(app, request, socket, head)
       else socket.destroy()
     },
@@ -125,7 +149,7 @@ export async function createWorkerdApps(options: WorkerdAppsOptions): Promise<Ap
     },
     close(limitMs = drainMs) {
       closing ??= (async () => {
-        await Promise.all([...apps.values()].map((app) => app.drain(limitMs)))
+        await Promise.all([...apps.values(), ...leaving].map((app) => app.drain(limitMs)))
         ingress.close()
         ingress.closeAllConnections()
         rmSync(directory, { recursive: true, force: true })

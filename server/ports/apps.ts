@@ -109,14 +109,23 @@ export interface Reloaded {
   changed: string[]
   unchanged: string[]
   failed: { name: string; error: LoadError }[]
+  /** Resolves when the removed ones have ended, with how many of their requests were cut then. Never rejects. */
+  drained: Promise<readonly { name: string; cut: number }[]>
+}
+
+export interface ApplyOptions {
+  /** New processes even where nothing has changed. */
+  fresh?: boolean
+  /** Name of the app that answers every other host. */
+  catchAll?: string | undefined
 }
 
 export interface AppHost extends AsyncDisposable {
   /**
    * Makes these the apps that run. A new version answers before the old one is drained; one that does not load changes nothing.
-   * `fresh` asks for new processes where nothing has changed.
+   * Removed apps refuse new requests (503) until the open ones are done.
    */
-  apply(apps: readonly AppConfig[], options?: { fresh?: boolean }): Promise<Reloaded>
+  apply(apps: readonly AppConfig[], options?: ApplyOptions): Promise<Reloaded>
   status(): AppStatus[]
   /** The app's name for a `Host` header as it came. */
   find(host: string | undefined): string | undefined

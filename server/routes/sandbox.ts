@@ -1,17 +1,15 @@
 /** What the command line asks of a running sandbox: empty services, fill them from a directory, stop (design §§6, 11). */
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import * as z from 'zod'
+import { hasToken, isLocalCall } from '../admin-access.ts'
 import { HyperError } from '../error.ts'
 import { readJsonBody } from '../json-body.ts'
 import { purge } from '../purge.ts'
 import { sendJson } from '../response.ts'
-import { isSameSecret } from '../same-secret.ts'
 import { SERVICE_NAMES, type Services } from '../services.ts'
 import { invalidArguments } from '../validation.ts'
 
 const MAX_BODY_BYTES = 64 * 1024
-
-const FORWARDING_HEADERS = ['forwarded', 'x-forwarded-for', 'x-forwarded-host', 'x-real-ip'] as const
 
 const purgeRequest = z
   .object({
@@ -68,17 +66,10 @@ export function registerSandboxRoutes(app: FastifyInstance, services: Services, 
 
 /** A loopback peer that nobody forwarded and no web page sent, or the bearer of the sandbox's token. */
 function admit(request: FastifyRequest, token: string): void {
-  const { headers } = request
-  const forwarded = FORWARDING_HEADERS.some((name) => headers[name] !== undefined)
-  if (!forwarded && headers.origin === undefined && isLoopback(request.socket.remoteAddress)) return
-  admitBearer(request, token)
+  if (!isLocalCall(request.raw)) admitBearer(request, token)
 }
 
-function admitBearer({ headers }: FastifyRequest, token: string): void {
-  if (isSameSecret(headers.authorization ?? '', `Bearer ${token}`)) return
+function admitBearer({ raw }: FastifyRequest, token: string): void {
+  if (hasToken(raw, token)) return
   throw new HyperError('TOKEN_REQUIRED', "this needs the sandbox's token: send 'Authorization: Bearer <token>'")
-}
-
-function isLoopback(address: string | undefined): boolean {
-  return address !== undefined && /^(::1|(::ffff:)?127\.)/.test(address)
 }

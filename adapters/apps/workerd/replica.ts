@@ -23,8 +23,8 @@ export interface Replica extends Upstream {
   readonly exited: WorkerdProcess['exited']
   /** Asks the app's own control socket. */
   control(path: string, body?: object): Promise<{ statusCode: number; json: unknown }>
-  /** No new requests; ends when the open ones and what they left to be awaited are done, at the latest after `drainMs`. */
-  drain(drainMs: number): Promise<void>
+  /** No new requests; ends when the open ones and what they left to be awaited are done, at the latest after `drainMs`. @returns how many were cut */
+  drain(drainMs: number): Promise<number>
 }
 
 export function createReplica(
@@ -124,8 +124,10 @@ export function createReplica(
         exited.then(() => true),
         sleep(Math.max(100, deadline - performance.now()), false),
       ])
+      const cut = ended ? 0 : exchanges.size
       if (!ended) process.kill('SIGKILL')
       await exited
+      return cut
     },
   }
 

@@ -17,7 +17,8 @@ export interface SupervisedApp {
   pick(): Replica | Promise<Replica | undefined> | undefined
   status(): AppStatus
   count(isError: boolean): void
-  drain(drainMs: number): Promise<void>
+  /** @returns how many requests were cut */
+  drain(drainMs: number): Promise<number>
 }
 
 export interface AppOptions {
@@ -41,7 +42,7 @@ export function createSupervisedApp(initial: AppConfig, options: AppOptions): Su
   let requests = 0
   let errors = 0
   const restarts: Record<RestartReason, number> = { timeout: 0, memory: 0, crash: 0 }
-  const draining = new Set<Promise<void>>()
+  const draining = new Set<Promise<number>>()
   /** One change at a time; the last one wins. */
   let changing: Promise<unknown> = Promise.resolve()
 
@@ -132,8 +133,9 @@ export function createSupervisedApp(initial: AppConfig, options: AppOptions): Su
     async drain(drainMs) {
       isDraining = true
       await changing
-      await Promise.all([version?.drain(drainMs), ...draining])
+      const cut = await Promise.all([version?.drain(drainMs) ?? 0, ...draining])
       version = undefined
+      return cut.reduce((sum, count) => sum + count, 0)
     },
   }
 }

@@ -21,8 +21,8 @@ export interface Version {
   /** The replica with the least to do; a promise while none runs; nothing while the app is in a crash loop. */
   pick(): Replica | Promise<Replica | undefined> | undefined
   replicas(): Replica[]
-  /** Ends every process, the open requests first. */
-  drain(drainMs: number): Promise<void>
+  /** Ends every process, the open requests first. @returns how many were cut */
+  drain(drainMs: number): Promise<number>
 }
 
 export interface VersionOptions {
@@ -102,9 +102,12 @@ export async function startVersion(config: AppConfig, options: VersionOptions): 
     throw error
   }
 
-  async function end(drainMs: number): Promise<void> {
+  async function end(drainMs: number): Promise<number> {
     isEnding = true
-    await Promise.all(slots.map(async (slot) => await (slot.replica ?? (await slot.starting))?.drain(drainMs)))
+    const cut = await Promise.all(
+      slots.map(async (slot) => (await (slot.replica ?? (await slot.starting))?.drain(drainMs)) ?? 0),
+    )
+    return cut.reduce((sum, count) => sum + count, 0)
   }
 
   return {
