@@ -100,7 +100,7 @@ export async function createInRunning(
   { domain, services, stateDirectory }: { domain: string; services: ServiceConfigs; stateDirectory: string },
   kinds: readonly ServiceName[],
 ): Promise<void> {
-  for (const kind of kinds) {
+  const create = async (kind: ServiceName) => {
     const response = await send(run, `/${kind}/${domain}`, {
       method: 'PUT',
       headers: { authorization: bearer(stateDirectory), 'content-type': 'application/json' },
@@ -109,6 +109,7 @@ export async function createInRunning(
     })
     if (!response.ok && response.status !== 409) throw await refused(response, `cannot create ${kind} '${domain}'`)
   }
+  await Promise.all(kinds.map(create))
 }
 
 function bearer(stateDirectory: string): string {

@@ -28,6 +28,8 @@ const OPTIONS = {
   appName: 'hyper-sandbox',
   serverSelectionTimeoutMS: 1_200,
   connectTimeoutMS: 1_200,
+  // While a call waits for a server that starts; the driver's half second is made for clusters far away.
+  minHeartbeatFrequencyMS: 50,
   // A majority that is not there is an answer too late; the write may still come about.
   writeConcern: { w: 'majority', journal: true, wtimeoutMS: 10_000 },
   readPreference: 'primary',
