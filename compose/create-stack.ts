@@ -1,6 +1,6 @@
 /** One sandbox's stack on the engine found: each verb is a file of its own. */
 import { ignoreGone, partOf, stackContainers } from './containers.ts'
-import type { Engine } from './engine.ts'
+import { checkCompose, type Engine } from './engine.ts'
 import { watchForDeath } from './failure.ts'
 import { partsOf } from './generate.ts'
 import { ensureImages } from './images.ts'
@@ -16,6 +16,8 @@ export function createStack(config: StackConfig, engine: Engine): Stack {
   return {
     async pull({ onProgress, always, signal }) {
       makeDirectory(config.stateDirectory)
+      // Whoever pulls means to start: by then it has answered.
+      void checkCompose(engine).catch(() => {})
       await ensureImages(engine, config, { onProgress, always, signal })
     },
     up: ({ signal }) => startStack(engine, config, signal),
