@@ -1,7 +1,7 @@
 /** An app as it is written down, in the project file and in the admin API, and what it means (worker-runtime §2.1). */
 import { resolve } from 'node:path'
 import * as z from 'zod'
-import type { AppConfig, Compat } from './apps.ts'
+import type { AppConfig, Compat, Outbound } from './apps.ts'
 import { hostPatternOf } from './hostnames.ts'
 
 /** The last day on which apps get no Node globals unless they ask (worker-runtime §12.2). */
@@ -52,9 +52,13 @@ export const appEntry = z.strictObject({
   max_concurrent: whole(1, 10_000).optional().describe('Requests that are answered at once. Default: 100.'),
   replicas: whole(1, 64).optional().describe('How many processes it has. Default: 1.'),
   outbound: z
-    .union([z.enum(['public', 'all', 'none']), z.array(z.string().min(1, 'must not be empty'))])
+    .union([z.enum(['public', 'all', 'none']), z.array(hostname)])
     .optional()
     .describe('What it may call: public addresses (default), private ones too, none, or these hosts alone.'),
+  expose_errors: z
+    .boolean()
+    .optional()
+    .describe('Whether answers say what an uncaught error said. Default: true, as NANO does.'),
   compat: z
     .array(z.enum(['sync-body', 'stateful']))
     .optional()
@@ -92,7 +96,8 @@ export function appConfigOf(entry: AppEntry, directory: string): AppConfig {
     maxBodyMb: entry.max_body_mb ?? DEFAULT_BODY_MB,
     maxConcurrent: entry.max_concurrent ?? DEFAULT_CONCURRENT,
     replicas: entry.replicas ?? 1,
-    outbound: entry.outbound ?? 'public',
+    outbound: outboundOf(entry.outbound),
+    exposeErrors: entry.expose_errors ?? true,
     compat: (entry.compat ?? []) as Compat[],
     compatibilityDate: entry.compatibility_date ?? COMPATIBILITY_DATE,
     compatibilityFlags: entry.compatibility_flags ?? [],
@@ -101,6 +106,10 @@ export function appConfigOf(entry: AppEntry, directory: string): AppConfig {
     r2: entry.r2 ?? {},
     assets: entry.assets === undefined ? undefined : resolve(directory, entry.assets),
   }
+}
+
+function outboundOf(given: AppEntry['outbound'] = 'public'): Outbound {
+  return typeof given === 'string' ? given : given.map((host) => hostPatternOf(host) ?? host)
 }
 
 function defaultHostname(name: string): string {

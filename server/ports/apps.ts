@@ -30,6 +30,8 @@ export interface AppConfig {
   maxConcurrent: number
   replicas: number
   outbound: Outbound
+  /** What an uncaught error says is in the answer, as NANO has it. */
+  exposeErrors: boolean
   compat: readonly Compat[]
   compatibilityDate: string
   compatibilityFlags: readonly string[]
@@ -47,6 +49,7 @@ export interface AppConfig {
 export const LOAD_ERRORS = [
   'FileNotFound',
   'FileReadError',
+  'PathTooLong',
   'ScriptTooLarge',
   'CompilationFailed',
   'ExecutionFailed',

@@ -1,11 +1,12 @@
 /** An app's files as the modules workerd loads: one bundle, and what cannot be part of it beside it (worker-runtime §§4.1, 12.2). */
 import { createHash } from 'node:crypto'
-import { existsSync, statSync } from 'node:fs'
+import { existsSync, type Stats, statSync } from 'node:fs'
 import { basename, dirname, join, relative } from 'node:path'
-import type { BuildFailure, Message, Plugin } from 'esbuild'
+import type { BuildFailure, Message, Plugin, StdinOptions } from 'esbuild'
 import type { AppConfig, LoadError } from '../../../server/ports/apps.ts'
 import { callIfCallable } from './call-if-callable.ts'
-import { AppLoadError } from './load-error.ts'
+import { isStateful } from './configuration.ts'
+import { AppLoadError, codeFrame } from './load-error.ts'
 
 export interface Module {
   name: string
@@ -37,15 +38,15 @@ const ENTRIES = [
 const MAX_ENTRY_BYTES = 10 * 1024 * 1024
 export const ENTRY = 'app.js'
 
-/** @throws AppLoadError FileNotFound, FileReadError, ScriptTooLarge, CompilationFailed */
-export async function bundleApp({ path }: Pick<AppConfig, 'path'>): Promise<Bundle> {
+/** @throws AppLoadError FileNotFound, FileReadError, PathTooLong, ScriptTooLarge, CompilationFailed */
+export async function bundleApp({ path, compat }: Pick<AppConfig, 'path' | 'compat'>): Promise<Bundle> {
   const entry = findEntry(path)
   if (statSync(entry).size > MAX_ENTRY_BYTES) throw new AppLoadError('ScriptTooLarge', `${entry} is over 10 MB`)
   const root = dirname(entry)
   const beside: Module[] = []
   const { build } = await import('esbuild')
   const result = await build({
-    entryPoints: [entry],
+    ...(isStateful({ compat }) ? { stdin: loadedOnDemand(entry) } : { entryPoints: [entry] }),
     absWorkingDir: root,
     bundle: true,
     write: false,
@@ -61,6 +62,8 @@ export async function bundleApp({ path }: Pick<AppConfig, 'path'>): Promise<Bund
     metafile: true,
     logLevel: 'silent',
     keepNames: true,
+    // What libraries ask of Node to know which of their builds is wanted.
+    define: { 'process.env.NODE_ENV': '"development"' },
     loader: { '.txt': 'text', '.html': 'text', '.sql': 'text', '.md': 'text', '.svg': 'text' },
     plugins: [modulesBeside(beside), methodCalls],
   }).catch((failure: BuildFailure) => {
@@ -71,18 +74,34 @@ export async function bundleApp({ path }: Pick<AppConfig, 'path'>): Promise<Bund
   const modules = [entryModule, ...beside.sort((a, b) => a.name.localeCompare(b.name))]
   const hash = createHash('sha256')
   for (const { name, content } of modules) hash.update(name).update('\0').update(content).update('\0')
-  const inputs = Object.keys(result.metafile.inputs).map((input) => join(root, input.replace(/^[a-z-]+:/, '')))
+  const inputs = Object.keys(result.metafile.inputs)
+    .filter((input) => input !== '<stdin>')
+    .map((input) => join(root, input.replace(/^[a-z-]+:/, '')))
   return { modules, map: map?.text ?? '', inputs, digest: hash.digest('base64url') }
 }
 
 /** @throws AppLoadError FileNotFound */
 function findEntry(path: string): string {
-  const found = statSync(path, { throwIfNoEntry: false })
+  const found = statOf(path)
   if (!found) throw new AppLoadError('FileNotFound', `${path} does not exist`)
   if (!found.isDirectory()) return path
   const entry = ENTRIES.map((name) => join(path, name)).find((file) => existsSync(file))
   if (entry) return entry
   throw new AppLoadError('FileNotFound', `${path} has no entry file: it should be ${ENTRIES.slice(0, 3).join(', ')}`)
+}
+
+function statOf(path: string): Stats | undefined {
+  try {
+    return statSync(path, { throwIfNoEntry: false })
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException
+    throw new AppLoadError(code === 'ENAMETOOLONG' ? 'PathTooLong' : 'FileReadError', message)
+  }
+}
+
+/** Code of an app is run where its objects live, not when its module is loaded (worker-runtime §12.9). */
+function loadedOnDemand(entry: string): StdinOptions {
+  return { contents: `export const load = () => import(${JSON.stringify(entry)})`, resolveDir: dirname(entry) }
 }
 
 /** WebAssembly and data cannot be bundled: they are modules of their own, by name and content. */
@@ -130,9 +149,8 @@ function describe(
 function where({ location }: Message, root: string): Pick<LoadError, 'location' | 'frame'> {
   if (!location) return {}
   const { file, line, column, length, lineText } = location
-  const marker = `${' '.repeat(column)}${'^'.repeat(Math.max(1, length))}`
   return {
     location: `${relative(root, join(root, file))}:${line}:${column + 1}`,
-    frame: `${line} | ${lineText}\n${' '.repeat(String(line).length)} | ${marker}`,
+    frame: codeFrame(line, lineText, column + 1, length),
   }
 }

@@ -1,4 +1,5 @@
 /** workerd's configuration for one version of one app (worker-runtime §§12.1-12.5). */
+import { isIP } from 'node:net'
 import type { AppConfig, Outbound } from '../../../server/ports/apps.ts'
 import type { Bundle } from './bundle.ts'
 import { raw, type Value, write } from './capnp.ts'
@@ -14,7 +15,7 @@ export const FILES = {
   ping: 'ping.sock',
 } as const
 
-export const RUNTIME_FILES = ['shim.js', 'prelude.js', 'outbound.js'] as const
+export const RUNTIME_FILES = ['shim.js', 'prelude.js', 'sync-body.js', 'outbound.js'] as const
 
 /** The host that an app's own `fetch` reaches the hyper services by. */
 export const HYPER_HOST = 'hyper.internal'
@@ -36,6 +37,15 @@ export interface VersionPlan {
 export interface ShimSettings {
   wallMs: number
   compat: readonly string[]
+  exposeErrors: boolean
+}
+
+/** Told to what an app's `fetch` goes through. */
+interface OutboundSettings {
+  /** Those it may call; absent: what the network allows. */
+  hosts: readonly string[] | undefined
+  /** Its requests may reach the gateway itself, and must not look like its user's. */
+  mark: boolean
 }
 
 /** Names of headers between the host and its apps begin with it; no client may send one. */
@@ -76,36 +86,42 @@ export function configurationOf(plan: VersionPlan): string {
     modules: [
       { name: 'shim.js', esModule: raw('embed "shim.js"') },
       { name: 'prelude.js', esModule: raw('embed "prelude.js"') },
+      { name: 'sync-body.js', esModule: raw('embed "sync-body.js"') },
       { name: 'settings.json', json: JSON.stringify(settingsOf(app)) },
       ...bundle.modules.map(({ name, kind }) => ({ name, [kind]: raw(`embed ${write(name)}`) })),
     ],
     compatibilityDate: app.compatibilityDate,
     compatibilityFlags: [...app.compatibilityFlags],
     globalOutbound: 'outbound',
+    ...(isStateful(app) ? STATEFUL : {}),
     bindings: [
+      ...(isStateful(app) ? [{ name: '__STATEFUL', durableObjectNamespace: STATEFUL_CLASS }] : []),
       ...Object.entries(app.env).map(([name, text]) => ({ name, text })),
       ...(plan.hyper === undefined
         ? []
         : [
             { name: 'HYPER', text: plan.hyper },
             { name: 'hyper', service: 'hyper' },
-          ]),
+          ].filter(({ name }) => !(name in app.env))),
       ...plan.others.map((other) => ({ name: `${APP_BINDING}${other}`, service: `app:${other}` })),
       ...Object.keys(app.kv).map((name) => ({ name, kvNamespace: `kv:${name}` })),
       ...Object.keys(app.r2).map((name) => ({ name, r2Bucket: `r2:${name}` })),
     ],
   }
-  const plain = (name: string, bindings: Value[] = []): Value => ({
-    modules: [{ name, esModule: raw(`embed "${name}"`) }],
+  const outbound: Value = {
+    modules: [
+      { name: 'outbound.js', esModule: raw('embed "outbound.js"') },
+      { name: 'outbound.json', json: JSON.stringify(outboundSettingsOf(app)) },
+    ],
     compatibilityDate: app.compatibilityDate,
-    bindings,
+    bindings: [{ name: 'hyper', service: 'hyper' }],
     globalOutbound: 'network',
-  })
+  }
   return [
     'using Workerd = import "/workerd/workerd.capnp";',
     `const config :Workerd.Config = ${write(config)};`,
     `const app :Workerd.Worker = ${write(worker)};`,
-    `const outbound :Workerd.Worker = ${write(plain('outbound.js', [{ name: 'hyper', service: 'hyper' }]))};`,
+    `const outbound :Workerd.Worker = ${write(outbound)};`,
     `const ping :Workerd.Worker = ${write({
       modules: [{ name: 'ping.js', esModule: 'export default { fetch() { return new Response(null) } }' }],
       compatibilityDate: app.compatibilityDate,
@@ -125,15 +141,45 @@ function ingress({ app, ingress }: VersionPlan, target: string): Value {
   return { name: target, external: { address: `unix:${ingress}`, http: { injectRequestHeaders } } }
 }
 
-/** The host's own network is out of reach whatever is chosen; so are the addresses at which clouds tell machines their secrets. */
+/** At which clouds tell machines their secrets: AWS and most others, AWS by IPv6, Alibaba, Azure, Oracle. */
+const METADATA = ['169.254.0.0/16', 'fd00:ec2::254/128', '100.100.100.200/32', '168.63.129.16/32', '192.0.0.192/32']
+/** Carriers' networks (RFC 6598), which workerd takes for public. */
+const SHARED = '100.64.0.0/10'
+/** Names of sockets that hosts may seem to be. */
+const SOCKETS = ['unix', 'unix-abstract']
+
+/** Judged by address, after names are resolved: a name that leads to the host's own network is refused as its address would be. */
 function networkOf(outbound: Outbound): Value {
   const tlsOptions = { trustBrowserCas: true }
   if (outbound === 'none') return { allow: [] }
-  if (outbound === 'all')
-    return { allow: ['public', 'private'], deny: ['169.254.0.0/16', 'fd00:ec2::254/128'], tlsOptions }
-  return { allow: ['public'], deny: ['100.64.0.0/10'], tlsOptions }
+  if (outbound === 'all') return { allow: ['public', 'private'], deny: [...METADATA, ...SOCKETS], tlsOptions }
+  const named = outbound === 'public' ? [] : outbound.flatMap(addressesOf)
+  return { allow: ['public', ...named], deny: [...METADATA, SHARED], tlsOptions }
 }
 
-function settingsOf({ wallMs, compat }: AppConfig): ShimSettings {
-  return { wallMs, compat }
+/** A private address may be called by an app that names it; a name that resolves to one may not. */
+function addressesOf(host: string): string[] {
+  if (host === 'localhost') return ['127.0.0.1/32', '::1/128']
+  const address = host.replace(/^\[|\]$/g, '')
+  const version = isIP(address)
+  return version === 0 ? [] : [`${address}/${version === 4 ? 32 : 128}`]
+}
+
+function outboundSettingsOf({ outbound }: AppConfig): OutboundSettings {
+  if (typeof outbound === 'string') return { hosts: outbound === 'none' ? [] : undefined, mark: outbound === 'all' }
+  return { hosts: outbound, mark: outbound.some((host) => addressesOf(host).length > 0) }
+}
+
+const STATEFUL_CLASS = 'Stateful'
+const STATEFUL: Record<string, Value> = {
+  durableObjectNamespaces: [{ className: STATEFUL_CLASS, uniqueKey: 'stateful', preventEviction: true }],
+  durableObjectStorage: { inMemory: raw('void') },
+}
+
+export function isStateful({ compat }: Pick<AppConfig, 'compat'>): boolean {
+  return compat.includes('stateful')
+}
+
+function settingsOf({ wallMs, compat, exposeErrors }: AppConfig): ShimSettings {
+  return { wallMs, compat, exposeErrors }
 }

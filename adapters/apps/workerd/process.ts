@@ -7,10 +7,12 @@ import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
-import { configurationOf, FILES, RUNTIME_FILES, type VersionPlan } from './configuration.ts'
+import { Agent, request } from 'undici'
+import { configurationOf, FILES, isStateful, RUNTIME_FILES, type VersionPlan } from './configuration.ts'
 import { type ConsoleLine, consoleLine } from './console-line.ts'
 import { explainStart } from './explain-start.ts'
 import { AppLoadError } from './load-error.ts'
+import { withOrigins } from './source-positions.ts'
 
 /** A module that loops while it is loaded would never listen. */
 const START_MS = 4_000
@@ -49,11 +51,12 @@ export async function startProcess(plan: VersionPlan, onConsole: (line: ConsoleL
     createInterface({ input: stream as Readable }).on('line', (line) => {
       if (!isReady && said.length < MAX_LINES) said.push(line)
       const parsed = consoleLine(line)
-      if (parsed) onConsole(parsed)
+      if (parsed) onConsole({ ...parsed, message: withOrigins(parsed.message, plan.bundle) })
     })
   }
   try {
-    await listening(child, exited)
+    await inTime(listening(child), exited)
+    if (isStateful(plan.app)) await inTime(loadStateful(plan), exited)
     isReady = true
   } catch (error) {
     child.kill('SIGKILL')
@@ -84,10 +87,10 @@ async function exitOf(child: ChildProcess): Promise<{ code: number | null; signa
 }
 
 /** It says so itself, for each socket. */
-async function listening(child: ChildProcess, exited: Promise<unknown>): Promise<void> {
+function listening(child: ChildProcess): Promise<void> {
   let open = 0
   const control = child.stdio[3] as Readable
-  const ready = new Promise<void>((resolve) => {
+  return new Promise<void>((resolve) => {
     createInterface({ input: control }).on('line', (line) => {
       const { event } = JSON.parse(line) as { event: string }
       if (event !== 'listen') return
@@ -95,6 +98,21 @@ async function listening(child: ChildProcess, exited: Promise<unknown>): Promise
       if (open === SOCKETS) resolve()
     })
   })
+}
+
+/** A stateful app's code runs only now. */
+async function loadStateful({ directory, bundle }: VersionPlan): Promise<void> {
+  const dispatcher = new Agent({ connect: { socketPath: join(directory, FILES.control) } })
+  try {
+    const { body } = await request('http://control/load', { dispatcher })
+    const { failure } = (await body.json()) as { failure?: string }
+    if (failure !== undefined) throw explainStart([failure], bundle)
+  } finally {
+    await dispatcher.destroy()
+  }
+}
+
+async function inTime(work: Promise<void>, exited: Promise<unknown>): Promise<void> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {
     const error = new AppLoadError(
@@ -107,7 +125,7 @@ async function listening(child: ChildProcess, exited: Promise<unknown>): Promise
     throw new Error('ended')
   })
   try {
-    await Promise.race([ready, ended, late])
+    await Promise.race([work, ended, late])
   } finally {
     clearTimeout(timer)
   }
