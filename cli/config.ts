@@ -122,6 +122,11 @@ export async function resolveConfig(source: ConfigSource): Promise<Resolved> {
   }
 }
 
+/** What the project file says of apps now. @throws CONFIG_INVALID */
+export async function readApps(project: Project, env: NodeJS.ProcessEnv): Promise<AppConfig[]> {
+  return project.file === undefined ? [] : appsOf(await readFile(project.file, env), project)
+}
+
 /** @throws CONFIG_INVALID for two of one name or of one host */
 function appsOf({ apps = [] }: ProjectFile, { directory }: Project): AppConfig[] {
   const configs = apps.map((entry) => appConfigOf(entry, directory))

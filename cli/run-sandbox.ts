@@ -7,7 +7,7 @@ import { asHyperError } from '../server/port.ts'
 import type { Emptied } from '../server/purge.ts'
 import type { Services } from '../server/services.ts'
 import { explainAddressInUse } from './address-holder.ts'
-import type { Resolved } from './config.ts'
+import { type Resolved, readApps } from './config.ts'
 import { isOn } from './flags.ts'
 import { acquireLock } from './lock.ts'
 import { registerSandbox } from './registry.ts'
@@ -67,7 +67,12 @@ export async function runSandbox(resolved: Resolved, options: RunOptions): Promi
     const logger = await createLogger(files.log, { ...options, stdout: isOn(options.env.HYPER_SANDBOX_CONTAINER) })
     // Written before Node ends us, so that `logs` has the reason.
     process.on('uncaughtExceptionMonitor', (err) => logger.fatal({ err }, 'crashed'))
-    const starting = start(config, resolved, { logger, onShutdown: options.onShutdown })
+    const { project } = resolved
+    const starting = start(config, resolved, {
+      logger,
+      onShutdown: options.onShutdown,
+      ...(project.file === undefined ? {} : { readApps: () => readApps(project, options.env) }),
+    })
     const started = await Promise.race([starting, options.stopRequested, tooLate(options.timeoutMs)])
     if (typeof started === 'string') return started
     const { sandbox, emptied } = started

@@ -11,7 +11,9 @@ import { type AdapterOptions, type RemoteOptions, registry, type Settings } from
 import { buildApp } from '../server/app.ts'
 import type { Credentials } from '../server/credentials.ts'
 import { HyperError } from '../server/error.ts'
+import { createMetrics } from '../server/metrics.ts'
 import { guard } from '../server/port.ts'
+import { appConfigOf } from '../server/ports/app-entry.ts'
 import type { AppConfig, AppHost } from '../server/ports/apps.ts'
 import { cachePort } from '../server/ports/cache.ts'
 import { dataPort } from '../server/ports/data.ts'
@@ -20,6 +22,7 @@ import { searchPort } from '../server/ports/search.ts'
 import { storagePort } from '../server/ports/storage.ts'
 import type { Services } from '../server/services.ts'
 import { type Listener, listen, listenSecurely } from '../server/start.ts'
+import { type OpenApps, openApps } from './apps.ts'
 import type { ServiceConfigs, StorageConfig } from './service-config.ts'
 import type { TlsConfig } from './tls.ts'
 import { VERSION } from './version.ts'
@@ -72,7 +75,7 @@ export interface RunningSandbox {
   /** Random id of this run, also in `GET /readyz`. */
   instance: string
   services: Services
-  apps: AppHost | undefined
+  apps: AppHost
   /** Lets open requests finish for at most two seconds, then closes everything. Safe to repeat. */
   close(): Promise<void>
 }
@@ -109,6 +112,8 @@ export async function closeServices(services: Services): Promise<void> {
 export interface StartOptions {
   logger: Logger
   onShutdown?: () => void
+  /** What the project file says of apps now; absent where there is none. */
+  readApps?: () => Promise<readonly AppConfig[]>
   /** Done once the address is had, before the first request is answered; when it fails, so does the start. */
   prepare?: (services: Services) => Promise<void>
 }
@@ -118,17 +123,28 @@ export async function startSandbox(config: SandboxConfig, options: StartOptions)
   const services = await openServices(config)
   const instance = randomUUID()
   const prepared = Promise.withResolvers<void>()
-  let apps: AppHost | undefined
+  let opened: OpenApps | undefined
+  const metrics = createMetrics()
   /** What an app asks of the services, as if it came over the network: it is no loopback peer, and so no admin. */
   let serveApp: ((request: IncomingMessage, response: ServerResponse) => void) | undefined
   try {
-    if (config.apps.length > 0) {
-      const { openApps } = await import('./apps.ts')
-      apps = await openApps(config, options.logger, (request, response) => serveApp?.(request, response))
-    }
+    const { host: apps, set } = await openApps(config, {
+      logger: options.logger,
+      metrics,
+      serve: (request, response) => serveApp?.(request, response),
+      readApps: options.readApps,
+    })
+    opened = { host: apps, set }
     const app = buildApp({
       services,
       apps,
+      metrics,
+      admin: {
+        host: apps,
+        apps: set,
+        roots: [config.projectDirectory],
+        configOf: (entry) => appConfigOf(entry, config.projectDirectory),
+      },
       instance,
       version: VERSION,
       logger: options.logger,
@@ -177,14 +193,14 @@ export async function startSandbox(config: SandboxConfig, options: StartOptions)
       close() {
         closing ??= (async () => {
           await Promise.all([services.queue?.stop({}), stopListening()])
-            .finally(() => apps?.close())
+            .finally(() => apps.close())
             .finally(() => closeServices(services))
         })()
         return closing
       },
     }
   } catch (error) {
-    await apps?.close(0)
+    await opened?.host.close(0)
     await closeServices(services)
     throw error
   }

@@ -53,10 +53,10 @@ export function createRoutingServer(
     route,
   )
   function route(request: IncomingMessage, response: ServerResponse): void {
-    if (isTooLong(request)) return refuseTarget(response)
-    const app = appOf(request)
-    if (app === undefined) handler(request, response)
-    else apps.handle(app, request, response)
+    const app = isTooLong(request) ? undefined : appOf(request)
+    if (app !== undefined) apps.handle(app, request, response)
+    else if (isTooLong(request)) refuseTarget(response)
+    else handler(request, response)
   }
   // Who sends to an app is told to go on when the app is about to take it.
   server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {

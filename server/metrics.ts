@@ -38,6 +38,8 @@ export function createMetrics(): Metrics {
   let loading: Promise<Collectors> | undefined
   let apps: Pick<AppHost, 'status'> | undefined
   const status = () => apps?.status() ?? []
+  /** The first one of each app, of those that are gone too. */
+  const hostnames = new Map<string, string>()
 
   async function load(): Promise<Collectors> {
     // The bundle gives a CommonJS library no names but this one.
@@ -77,7 +79,11 @@ export function createMetrics(): Metrics {
     const { registry, duration, appRequests, appDuration } = await loading
     const noted = samples
     samples = []
-    const hostnames = new Map(status().map(({ name, hostnames: [first = ''] }) => [name, first]))
+    for (const {
+      name,
+      hostnames: [first = ''],
+    } of status())
+      hostnames.set(name, first)
     for (const sample of noted) {
       if ('service' in sample) {
         const { service, method, status, ms } = sample
