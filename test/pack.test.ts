@@ -1,7 +1,7 @@
 /** The package as its users get it: packed, installed into an empty project, run from there. */
 import assert from 'node:assert/strict'
 import { execFile, execFileSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { after, before, test } from 'node:test'
@@ -49,21 +49,35 @@ before(async () => {
   const { stdout } = await run('npm', ['pack', '--json', '--silent', '--pack-destination', project], ROOT)
   packed = (Object.values(JSON.parse(stdout.slice(stdout.search(/^[[{]/m)))) as [Packed])[0]
   writeFileSync(join(project, 'package.json'), JSON.stringify({ name: 'consumer', private: true, type: 'module' }))
-  // Its one dependency from here: no registry takes part.
-  const zod = join(ROOT, 'node_modules/zod')
+  // Its dependencies from here: no registry takes part.
   const offline = ['--offline', '--install-links', '--ignore-scripts', '--no-audit', '--no-fund']
-  await run('npm', ['install', ...offline, zod, join(project, packed.filename)])
+  await run('npm', ['install', ...offline, ...installedFor(ROOT), join(project, packed.filename)])
 })
 
 after(() => {
   for (const directory of [project, home]) rmSync(directory, { recursive: true, force: true })
 })
 
+/** The directories of what a package needs, and of what those need, as far as this platform has it. */
+function installedFor(directory: string, seen: Set<string> = new Set()): string[] {
+  const { dependencies = {}, optionalDependencies = {} } = JSON.parse(
+    readFileSync(join(directory, 'package.json'), 'utf8'),
+  ) as { dependencies?: object; optionalDependencies?: object }
+  for (const name of Object.keys({ ...dependencies, ...optionalDependencies })) {
+    const installed = join(ROOT, 'node_modules', name)
+    if (seen.has(installed) || !existsSync(installed)) continue
+    seen.add(installed)
+    installedFor(installed, seen)
+  }
+  return [...seen]
+}
+
 test('the package is small and holds what runs, nothing else', () => {
   assert.ok(packed.size < LARGEST_TARBALL_BYTES, `${packed.size} bytes`)
   const expected = [
     /^dist\/(cli\/main|sandbox|ports|conformance|chunks\/[\w.-]+)\.js$/,
     /^dist\/types\/(cli|server|test\/conformance)\/[\w/-]+\.d\.ts$/,
+    /^dist\/chunks\/runtime\/\w+\.js$/,
     /^dist\/LICENSES\.txt$/,
     /^cli\/(launcher|nano)\.cjs$/,
     /^(schema|package|devcontainer\/devcontainer)\.json$/,
@@ -166,6 +180,19 @@ async function roundTrip(node: string): Promise<void> {
     await command('down', '--volumes', '--yes')
   }
 }
+
+test('what is installed serves an app', async () => {
+  writeFileSync(join(project, 'app.js'), 'export default { fetch: (request) => new Response(request.url()) }')
+  writeFileSync(join(project, 'hyper-sandbox.yaml'), 'apps: [{ name: app, path: ./app.js }]')
+  const { stdout } = await sandbox('up', '--detach', '--port', '0', '--ephemeral', '--json')
+  try {
+    const { url } = JSON.parse(stdout).data as { url: string }
+    assert.equal(await (await fetch(`${url}/_app/app/here`)).text(), `${url}/here`)
+  } finally {
+    await sandbox('down')
+    rmSync(join(project, 'hyper-sandbox.yaml'))
+  }
+})
 
 test('createSandbox and main work from code, with types that stand on their own', async () => {
   writeFileSync(
