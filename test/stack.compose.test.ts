@@ -314,7 +314,7 @@ function allOn(engine: Engine): void {
       const afterMs = Math.round(Math.random() * 2_000)
       const outcome = await running.stack.up({ signal: AbortSignal.timeout(afterMs) }).then(
         () => 'up',
-        (error: Error) => (error as HyperError).code ?? error.name,
+        (error: Error) => (error.name === 'HyperError' ? (error as HyperError).code : error.name),
       )
       if (outcome === 'up') await running.stack.down({ volumes: false, timeoutMs: DOWN_MS })
       else assert.ok(['INTERRUPTED', 'TimeoutError'].includes(outcome), outcome)
