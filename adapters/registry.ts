@@ -4,6 +4,8 @@ import type { DataPort } from '../server/ports/data.ts'
 import type { QueuePort } from '../server/ports/queue.ts'
 import type { SearchPort } from '../server/ports/search.ts'
 import type { StoragePort } from '../server/ports/storage.ts'
+import type { WorkerHostOptions } from './apps/remote/host.ts'
+import type { RemoteAppsOptions } from './apps/remote.ts'
 import type { WorkerdAppsOptions } from './apps/workerd.ts'
 import type { SqliteQueueOptions } from './queue/sqlite.ts'
 
@@ -57,7 +59,12 @@ export const registry = {
   },
 } satisfies { embedded: Factories<AdapterOptions>; remote: Factories<RemoteOptions> }
 
-/** What hosts apps. */
+/** What hosts apps: here, or in another container, where `openWorkerHost` is. */
 export const appHosts = {
   workerd: async (options: WorkerdAppsOptions) => (await import('./apps/workerd.ts')).createWorkerdApps(options),
+  remote: async (options: RemoteAppsOptions) => (await import('./apps/remote.ts')).createRemoteApps(options),
+}
+
+export async function openWorkerHost(options: WorkerHostOptions) {
+  return (await import('./apps/remote/host.ts')).openWorkerHost(options)
 }

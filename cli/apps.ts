@@ -12,7 +12,16 @@ import { lateAppHost } from './late-app-host.ts'
 import { type FileWatcher, watchFiles } from './watch-files.ts'
 import type { SandboxConfig } from './wire.ts'
 
-const DRAIN_MS = 2_000
+export const DRAIN_MS = 2_000
+
+/** Where the compose engine has its apps: in a container beside the gateway's. */
+export interface WorkersConfig {
+  /** Such as `http://workers:6366`. */
+  url: string
+  key: string
+  /** TCP port on which that container brings what its apps ask of the services. */
+  ingressTcpPort: number
+}
 
 export interface OpenApps {
   host: AppHost
@@ -30,22 +39,31 @@ export interface OpenAppsOptions {
 
 /** Apps that cannot be loaded are told of; the others run. */
 export async function openApps(
-  config: Pick<SandboxConfig, 'apps' | 'services' | 'domain' | 'stateDirectory'>,
+  config: Pick<SandboxConfig, 'apps' | 'services' | 'domain' | 'stateDirectory' | 'workers'>,
   { logger, metrics, serve, readApps }: OpenAppsOptions,
 ): Promise<OpenApps> {
   const hasServices = Object.keys(config.services).length > 0
+  const { workers } = config
+  const events = logged(logger, metrics)
   const host = lateAppHost(() =>
-    appHosts.workerd({
-      directory: socketDirectory(config.stateDirectory),
-      domain: hasServices ? config.domain : undefined,
-      drainMs: DRAIN_MS,
-      events: logged(logger, metrics),
-      serve,
-    }),
+    workers
+      ? appHosts.remote({ ...workers, events, serve })
+      : appHosts.workerd({
+          directory: socketDirectory(config.stateDirectory),
+          domain: hasServices ? config.domain : undefined,
+          drainMs: DRAIN_MS,
+          events,
+          serve,
+        }),
   )
   const set = createAppSet(host, readApps && (async () => ({ apps: await readApps() })))
-  watchApps(host, set, logger)
-  await set.apply({ apps: config.apps })
+  const applied = workers ? set.apply({ apps: config.apps }) : undefined
+  // Another container may take its time; meanwhile the services are served.
+  applied?.catch((err) => logger.error({ err }, 'the apps do not run'))
+  if (!workers) {
+    watchApps(host, () => set.refresh())
+    await set.apply({ apps: config.apps })
+  }
   return { host, set }
 }
 
@@ -55,18 +73,18 @@ function socketDirectory(stateDirectory: string): string {
   return join(tmpdir(), `hyper-sandbox-${digest}`)
 }
 
-/** Reloads apps whose files change, whichever apps run by then; until the host is closed. */
-function watchApps(host: AppHost, set: AppSet, logger: Logger): void {
+/**
+ * Reloads apps whose files change, whichever apps run by then; until the host is closed.
+ *
+ * @param pollMs how often files are looked at besides, where the system may not tell of changes
+ */
+export function watchApps(host: AppHost, refresh: () => Promise<unknown>, pollMs?: number): void {
   let watcher: FileWatcher | undefined
   const files = () => host.status().flatMap(({ path, inputs }) => [path, ...inputs])
   const { apply, close } = host
   host.apply = async (...wanted) => {
     const reloaded = await apply(...wanted)
-    watcher ??= watchFiles([], async () => {
-      const { changed, failed } = await set.refresh()
-      if (changed.length + failed.length > 0)
-        logger.info({ changed, failed: failed.map(({ name }) => name) }, 'reloaded')
-    })
+    watcher ??= watchFiles([], async () => void (await refresh()), pollMs)
     watcher.watch(files())
     return reloaded
   }

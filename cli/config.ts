@@ -24,6 +24,7 @@ import { didYouMean } from './suggest.ts'
 import type { TlsConfig } from './tls.ts'
 import { authorityDirectory } from './user-directories.ts'
 import type { SandboxConfig } from './wire.ts'
+import { appsIn, workersOf } from './workers-variables.ts'
 
 const DEFAULTS = { domain: 'test', engine: 'auto', host: '127.0.0.1', tcpPort: 6363 } as const
 
@@ -91,7 +92,8 @@ export async function resolveConfig(source: ConfigSource): Promise<Resolved> {
       authorityDirectory: authorityDirectory(env),
       domain: checked(flags, 'domain', domainName) ?? file.domain ?? DEFAULTS.domain,
       services,
-      apps: appsOf(file, project),
+      apps: appsIn(env) ?? appsOf(file, project),
+      workers: workersOf(env),
       listen: {
         host: flags.text('host') ?? file.listen?.host ?? DEFAULTS.host,
         tcpPort: listenPort,

@@ -7,6 +7,7 @@ import type { Command } from './command.ts'
 import { isOn, variableOf } from './flags.ts'
 import { Output } from './output.ts'
 import { cacheDirectory } from './user-directories.ts'
+import { WORKERS_VARIABLES } from './workers-variables.ts'
 
 /** In the order help shows them. Only the verb that runs is loaded. */
 const VERBS: Readonly<Record<string, () => Promise<Command>>> = {
@@ -37,6 +38,7 @@ const ALIASES: Readonly<Record<string, string>> = {
 /** Verbs that our own processes use on each other. */
 const HIDDEN: typeof VERBS = {
   _detached: async () => (await import('./commands/detached.ts')).detached,
+  _workers: async () => (await import('./commands/workers.ts')).workers,
 }
 
 /** Variables that are no flag's. */
@@ -52,6 +54,7 @@ const OTHER_VARIABLES: readonly string[] = [
   'HYPER_SANDBOX_TLS_CERTIFICATE',
   'HYPER_SANDBOX_TLS_KEY',
   'HYPER_SANDBOX_CONTAINER',
+  ...WORKERS_VARIABLES,
 ]
 
 async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {

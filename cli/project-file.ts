@@ -83,7 +83,12 @@ const queue = z.union([
 
 const image = z.string().min(1, 'must not be empty')
 const imageOrList = z.union([image, z.array(image).min(1, 'must name an image')]).optional()
-const images = Object.fromEntries(PARTS.map((part) => [part, imageOrList])) as Record<Part, typeof imageOrList>
+/** Apps run in the gateway's. */
+const IMAGED = PARTS.filter((part) => part !== 'workers')
+const images = Object.fromEntries(IMAGED.map((part) => [part, imageOrList])) as Record<
+  Exclude<Part, 'workers'>,
+  typeof imageOrList
+>
 
 export const projectFile = z.strictObject({
   name: sandboxName.optional().describe('Name of the sandbox. Default: directory name and a hash of its path.'),

@@ -1,5 +1,5 @@
 import { stringify } from 'yaml'
-import { partsOf } from '../compose/generate.ts'
+import { imagedParts } from '../compose/generate.ts'
 import { readImageLock } from '../compose/image-lock.ts'
 import { imageCandidates } from '../compose/image-names.ts'
 import type { ServiceName } from '../server/services.ts'
@@ -54,7 +54,7 @@ function stackSettings(resolved: Resolved): object {
   const { include, expose } = resolved.stack
   const config = exportedConfigOf(resolved)
   const { images: locked } = readImageLock(config.stateDirectory)
-  const images = partsOf(config).map((part) => [part, locked[part]?.reference ?? imageCandidates(part, config)])
+  const images = imagedParts(config).map((part) => [part, locked[part]?.reference ?? imageCandidates(part, config)])
   return { stack: config.name, images: Object.fromEntries(images), include, expose }
 }
 

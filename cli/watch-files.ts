@@ -11,8 +11,11 @@ export interface FileWatcher {
   close(): void
 }
 
-/** @param onChange called once for changes that come together, never while it still runs */
-export function watchFiles(files: readonly string[], onChange: () => Promise<void>): FileWatcher {
+/**
+ * @param onChange called once for changes that come together, never while it still runs
+ * @param pollMs how often files are looked at besides: not every system tells containers what changes outside of them
+ */
+export function watchFiles(files: readonly string[], onChange: () => Promise<void>, pollMs?: number): FileWatcher {
   const watchers = new Map<string, FSWatcher>()
   let timer: NodeJS.Timeout | undefined
   let isClosed = false
@@ -31,8 +34,21 @@ export function watchFiles(files: readonly string[], onChange: () => Promise<voi
     }, QUIET_MS)
   }
 
+  let states = new Map<string, string>()
+  const poll = () => {
+    const before = states
+    states = new Map([...before.keys()].map((name) => [name, stateOf(name)]))
+    if ([...states].some(([name, state]) => before.get(name) !== state)) changed()
+  }
+  const polling = pollMs === undefined ? undefined : setInterval(poll, pollMs).unref()
+
   const watcher: FileWatcher = {
     watch(wanted) {
+      if (polling) {
+        // What is known stays: it may have changed since.
+        const own = wanted.filter((name) => !name.includes('node_modules'))
+        states = new Map(own.map((name) => [name, states.get(name) ?? stateOf(name)]))
+      }
       // Directories, since a file that is replaced is another one.
       const directories = new Set(
         wanted.map(directoryOf).filter((one) => one !== undefined && !one.includes('node_modules')) as string[],
@@ -58,6 +74,7 @@ export function watchFiles(files: readonly string[], onChange: () => Promise<voi
     close() {
       isClosed = true
       clearTimeout(timer)
+      clearInterval(polling)
       for (const open of watchers.values()) open.close()
       watchers.clear()
     },
@@ -73,4 +90,9 @@ function directoryOf(path: string): string | undefined {
     if (found?.isDirectory()) return at
     if (at === dirname(at)) return undefined
   }
+}
+
+function stateOf(path: string): string {
+  const found = statSync(path, { throwIfNoEntry: false })
+  return found ? `${found.mtimeMs} ${found.size} ${found.ino}` : ''
 }

@@ -22,7 +22,7 @@ import { searchPort } from '../server/ports/search.ts'
 import { storagePort } from '../server/ports/storage.ts'
 import type { Services } from '../server/services.ts'
 import { type Listener, listen, listenSecurely } from '../server/start.ts'
-import { type OpenApps, openApps } from './apps.ts'
+import { type OpenApps, openApps, type WorkersConfig } from './apps.ts'
 import type { ServiceConfigs, StorageConfig } from './service-config.ts'
 import type { TlsConfig } from './tls.ts'
 import { VERSION } from './version.ts'
@@ -40,6 +40,8 @@ export interface SandboxConfig {
   /** The services that run. */
   services: ServiceConfigs
   apps: readonly AppConfig[]
+  /** Where apps run, if not here. */
+  workers?: WorkersConfig | undefined
   listen: {
     host: string
     tcpPort: number

@@ -3,7 +3,7 @@ import { Document, type Pair, type Scalar, type YAMLMap } from 'yaml'
 import { SERVICE_NAMES, type ServiceName } from '../server/services.ts'
 import { passwordDigest } from './kept-data.ts'
 import { LABEL, type Labels } from './labels.ts'
-import { type Backend, fromEnvFile, type StackImage } from './part.ts'
+import { type Backend, fromEnvFile, isBackend, type StackImage } from './part.ts'
 import { BACKENDS } from './services/backends.ts'
 import {
   GATEWAY_HTTPS_TCP_PORT,
@@ -11,6 +11,7 @@ import {
   GATEWAY_TCP_PORT,
   gatewayEnvironment,
   seenFromContainer,
+  WORKERS_LIMITS,
 } from './services/gateway.ts'
 import { PART_OF, PARTS, type Part, type StackConfig } from './stack.ts'
 
@@ -25,9 +26,17 @@ export interface StackPlan {
 
 const TCP_PORT_VARIABLE = 'SANDBOX_PORT'
 
-/** The parts that get a container: the gateway, and what keeps the data of services without a server of their own. */
-export function partsOf({ services }: Pick<StackConfig, 'services'>): Part[] {
-  return PARTS.filter((part) => part === 'gateway' || servedBy(part, services).length > 0)
+/** The parts that get a container: the gateway, apps, and what keeps the data of services without a server of their own. */
+export function partsOf({ services, workers }: Pick<StackConfig, 'services' | 'workers'>): Part[] {
+  return PARTS.filter((part) => {
+    if (part === 'workers') return workers !== undefined
+    return part === 'gateway' || servedBy(part, services).length > 0
+  })
+}
+
+/** Those with an image of their own: apps run in the gateway's. */
+export function imagedParts(config: Pick<StackConfig, 'services'>): Part[] {
+  return partsOf({ services: config.services })
 }
 
 function servedBy(part: Part, services: StackConfig['services']): ServiceName[] {
@@ -38,7 +47,7 @@ function servedBy(part: Part, services: StackConfig['services']): ServiceName[] 
 export function composeFile(plan: StackPlan): string {
   const { config, kept } = plan
   const parts = partsOf(config)
-  const backends = parts.filter((part) => part !== 'gateway')
+  const backends = parts.filter(isBackend)
   const content = {
     name: config.name,
     ...(config.include.length > 0 ? { include: config.include.map(literal) } : {}),
@@ -61,7 +70,7 @@ export function composeFile(plan: StackPlan): string {
 /** Made of the same plan; readable by its owner only. */
 export function envFile({ config, tcpPort }: StackPlan): string {
   const { secrets, services } = config
-  const backends = partsOf(config).filter((part) => part !== 'gateway')
+  const backends = partsOf(config).filter(isBackend)
   const values = {
     [TCP_PORT_VARIABLE]: String(tcpPort),
     ...Object.fromEntries(backends.map((part) => [BACKENDS[part].passwordVariable, secrets[part]])),
@@ -94,7 +103,8 @@ function servers(services: StackConfig['services']): { variable: string; url: st
 }
 
 function serviceOf(part: Part, plan: StackPlan): object {
-  return part === 'gateway' ? gatewayService(plan) : backendService(part, plan)
+  if (part === 'workers') return workersService(plan)
+  return isBackend(part) ? backendService(part, plan) : gatewayService(plan)
 }
 
 function backendService(part: Backend, plan: StackPlan): object {
@@ -119,9 +129,9 @@ function backendService(part: Backend, plan: StackPlan): object {
 function gatewayService(plan: StackPlan): object {
   const { config } = plan
   const { services, secrets } = config
-  const addresses = partsOf(config).flatMap((part) =>
-    part === 'gateway' ? [] : Object.entries(BACKENDS[part].gateway(servedBy(part, services))),
-  )
+  const addresses = partsOf(config)
+    .filter(isBackend)
+    .flatMap((part) => Object.entries(BACKENDS[part].gateway(servedBy(part, services))))
   const given = Object.entries(gatewayEnvironment(config)).map(([name, text]) => [name, literal(text)])
   const secret = [...servers(services).map(({ variable }) => variable), ...Object.keys(secrets.gateway)]
   return {
@@ -135,6 +145,32 @@ function gatewayService(plan: StackPlan): object {
   }
 }
 
+function workersService({ config, images }: StackPlan): object {
+  const { environment = {}, secrets = [], mounts = [], hidden = [], user, memoryLimit } = config.workers ?? {}
+  const given = Object.entries(environment).map(([name, text]) => [name, literal(text)])
+  return {
+    image: images.gateway?.reference,
+    command: ['_workers'],
+    environment: Object.fromEntries([...given, ...secrets.map((name) => [name, fromEnvFile(name)])]),
+    ...(user === undefined ? {} : { user }),
+    volumes: [
+      ...mounts.map(({ source, target }) => ({
+        type: 'bind',
+        source: literal(source),
+        target,
+        read_only: true,
+        // A path that is gone is a mistake to be told of, no directory to be made.
+        bind: { create_host_path: false },
+      })),
+      ...hidden.map((target) => ({ type: 'tmpfs', target })),
+    ],
+    ...WORKERS_LIMITS,
+    mem_limit: memoryLimit,
+    ...COMMON,
+    labels: serviceLabels('workers', config, config.version),
+  }
+}
+
 const COMMON = {
   // A process of ours that ignores signals does not hold up the end, and none is left behind.
   init: true,
@@ -145,7 +181,7 @@ const COMMON = {
 
 /** Started is enough: the gateway connects, and connects again, by itself. */
 function startedFirst(config: StackConfig): object {
-  const backends = partsOf(config).filter((part) => part !== 'gateway')
+  const backends = partsOf(config).filter(isBackend)
   return Object.fromEntries(backends.map((part) => [part, { condition: 'service_started' }]))
 }
 
@@ -203,10 +239,16 @@ function quoted(value: string): string {
   return `"${escaped}"`
 }
 
+const ABOUT = {
+  gateway: 'answers at one address',
+  workers: 'runs the apps; the gateway passes requests for their hosts on to it',
+} as const
+
 /** A word of explanation before each part. */
 function comment(document: Document): void {
   const services = document.get('services') as YAMLMap<Scalar<string>>
   for (const { key } of services.items as Pair<Scalar<Part>>[]) {
-    key.commentBefore = key.value === 'gateway' ? ' answers at one address' : ` ${BACKENDS[key.value].about}`
+    const { value: part } = key
+    key.commentBefore = ` ${isBackend(part) ? BACKENDS[part].about : ABOUT[part]}`
   }
 }

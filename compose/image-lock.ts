@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import * as z from 'zod'
 import { HyperError } from '../server/error.ts'
-import type { Backend } from './part.ts'
+import { isBackend } from './part.ts'
 import { PARTS } from './stack.ts'
 import { writeWhole } from './whole-file.ts'
 
@@ -21,10 +21,7 @@ const lockFile = z.object({
     }),
   ),
   /** By stack: one project may have several, with data of their own. */
-  data: z.record(
-    z.string(),
-    z.partialRecord(z.enum(PARTS.filter((part): part is Backend => part !== 'gateway')), dataFormat),
-  ),
+  data: z.record(z.string(), z.partialRecord(z.enum(PARTS.filter(isBackend)), dataFormat)),
 })
 
 export type ImageLock = z.infer<typeof lockFile>

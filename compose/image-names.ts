@@ -1,5 +1,5 @@
 /** Which images may serve as a part, by name: the user's, else ours, else ours on the user's mirror. */
-import type { Backend } from './part.ts'
+import { isBackend } from './part.ts'
 import { registryOf } from './registry-credentials.ts'
 import { BACKENDS } from './services/backends.ts'
 import { gatewayImages } from './services/gateway.ts'
@@ -9,13 +9,13 @@ import type { Part, StackConfig } from './stack.ts'
 export function imageCandidates(part: Part, { images, version }: Pick<StackConfig, 'images' | 'version'>): string[] {
   const override = images.override[part]
   if (override !== undefined && override.length > 0) return override.map(withTag)
-  const own = part === 'gateway' ? gatewayImages(version) : BACKENDS[part].images
+  const own = isBackend(part) ? BACKENDS[part].images : gatewayImages(version)
   return images.mirror === undefined ? [...own] : own.flatMap((image) => onMirror(image, images.mirror ?? ''))
 }
 
 /** The kind of files that an image writes, told by its name. */
 export function formatOf(part: Part, image: string): string {
-  return part === 'gateway' ? 'gateway' : BACKENDS[part satisfies Backend].formatOf(image)
+  return isBackend(part) ? BACKENDS[part].formatOf(image) : part
 }
 
 /** Some mirrors of Docker Hub know official images by their full name only. */

@@ -2,10 +2,10 @@
 import type { ImageInspectInfo } from 'dockerode'
 import { HyperError } from '../server/error.ts'
 import { checkCompose, type Engine } from './engine.ts'
-import { partsOf } from './generate.ts'
+import { imagedParts } from './generate.ts'
 import { type ImageLock, type LockedImage, readImageLock, writeImageLock } from './image-lock.ts'
 import { formatOf, imageCandidates } from './image-names.ts'
-import type { StackImage } from './part.ts'
+import { type Backend, isBackend, type StackImage } from './part.ts'
 import { pullImage } from './pull.ts'
 import { BACKENDS } from './services/backends.ts'
 import type { Part, PullProgress, StackConfig } from './stack.ts'
@@ -31,7 +31,7 @@ export async function ensureImages(
   options: EnsureOptions,
 ): Promise<Partial<Record<Part, StackImage>>> {
   const lock = readImageLock(config.stateDirectory)
-  const parts = partsOf(config)
+  const parts = imagedParts(config)
   const outcomes = await Promise.all(parts.map((part) => ensureImage(part, lock, { engine, config, ...options })))
   options.signal?.throwIfAborted()
   const missing = outcomes.flatMap((outcome, index) =>
@@ -125,7 +125,7 @@ async function present(
   return {
     reference: referenceOf(image, found),
     format: formatOf(part, image),
-    version: part === 'gateway' ? config.version : versionOf(part, image, found),
+    version: isBackend(part) ? versionOf(part, image, found) : config.version,
     ...(override[part] ? { override: [...override[part]] } : {}),
     ...(mirror === undefined ? {} : { mirror }),
   }
@@ -139,7 +139,7 @@ function referenceOf(image: string, { RepoDigests }: ImageInspectInfo): string {
   return digest === undefined ? image : `${image}@${digest}`
 }
 
-function versionOf(part: Exclude<Part, 'gateway'>, image: string, { Config }: ImageInspectInfo): string {
+function versionOf(part: Backend, image: string, { Config }: ImageInspectInfo): string {
   const variable = BACKENDS[part].versionVariable
   const value = Config.Env?.find((entry) => entry.startsWith(`${variable}=`))?.split('=')[1]
   const [, tag = ''] = /:([^/:@]+)(?:@.*)?$/.exec(image) ?? []

@@ -5,6 +5,7 @@ import type Docker from 'dockerode'
 import type { ContainerInfo, ContainerInspectInfo, ContainerStats } from 'dockerode'
 import { partOf, publishedAddress, stackContainers } from './containers.ts'
 import { LABEL } from './labels.ts'
+import { isBackend } from './part.ts'
 import { BACKENDS } from './services/backends.ts'
 import { GATEWAY_TCP_PORT } from './services/gateway.ts'
 import type { Part, PartState } from './stack.ts'
@@ -47,7 +48,8 @@ function describe(part: Part, container: ContainerInfo, { State, Config }: Conta
   const isRunning = State.Status === 'running'
   const health = isRunning ? State.Health?.Status : undefined
   const version = container.Labels[LABEL.version]
-  const address = publishedAddress(container, part === 'gateway' ? GATEWAY_TCP_PORT : BACKENDS[part].tcpPort)
+  const tcpPort = part === 'gateway' ? GATEWAY_TCP_PORT : isBackend(part) ? BACKENDS[part].tcpPort : undefined
+  const address = tcpPort === undefined ? undefined : publishedAddress(container, tcpPort)
   return {
     part,
     state: State.Status,

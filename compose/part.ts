@@ -3,7 +3,11 @@ import type { ServiceName } from '../server/services.ts'
 import type { Part } from './stack.ts'
 
 /** A part that keeps data. */
-export type Backend = Exclude<Part, 'gateway'>
+export type Backend = Exclude<Part, 'gateway' | 'workers'>
+
+export function isBackend(part: Part): part is Backend {
+  return part !== 'gateway' && part !== 'workers'
+}
 
 /** An image that was chosen. */
 export interface StackImage {

@@ -5,7 +5,7 @@
 import type { ServiceName } from '../server/services.ts'
 
 /** What runs in a container of its own. */
-export const PARTS = ['mongo', 'redis', 'minio', 'meilisearch', 'gateway'] as const
+export const PARTS = ['mongo', 'redis', 'minio', 'meilisearch', 'gateway', 'workers'] as const
 
 export type Part = (typeof PARTS)[number]
 
@@ -30,6 +30,8 @@ export interface StackConfig {
   listen: { host: string; tcpPort: number; httpsTcpPort?: number | undefined }
   /** What the gateway is told by its environment besides the addresses of the parts. */
   gatewayEnvironment: Record<string, string>
+  /** The container that apps run in, beside the gateway's; absent where there are none. */
+  workers?: WorkersConfig | undefined
   /** Values that only containers see: the parts' passwords and the gateway's own secrets. */
   secrets: StackSecrets
   images: ImageSettings
@@ -39,6 +41,19 @@ export interface StackConfig {
   include: readonly string[]
   /** Of this tool. */
   version: string
+}
+
+export interface WorkersConfig {
+  environment: Record<string, string>
+  /** Which of the gateway's secrets it is told too. */
+  secrets: readonly string[]
+  /** Directories and files of the host that it may read, and where it sees them. */
+  mounts: readonly { source: string; target: string }[]
+  /** Directories of these that it sees empty. */
+  hidden: readonly string[]
+  /** `uid:gid` of who may read them. @default the image's */
+  user?: string | undefined
+  memoryLimit: string
 }
 
 /** The parts' own are base64url: they stand in addresses as they are. */

@@ -15,7 +15,7 @@ import { checkKeptData, keptByPart, ours, stackVolumes } from './kept-data.ts'
 import { COMPOSE_LABEL, type Labels } from './labels.ts'
 import { chooseTcpPort } from './listen-address.ts'
 import { checkOwner } from './owner.ts'
-import type { StackImage } from './part.ts'
+import { isBackend, type StackImage } from './part.ts'
 import { GATEWAY_TCP_PORT } from './services/gateway.ts'
 import type { Part, StackConfig } from './stack.ts'
 import { takeDown } from './take-down.ts'
@@ -184,7 +184,7 @@ function recordData({ name, stateDirectory }: StackConfig, images: Partial<Recor
   const lock = readImageLock(stateDirectory)
   const before = JSON.stringify(lock)
   for (const [part, { format, version }] of Object.entries(images) as [Part, StackImage][]) {
-    if (part !== 'gateway') lock.data[name] = { ...lock.data[name], [part]: { format, version } }
+    if (isBackend(part)) lock.data[name] = { ...lock.data[name], [part]: { format, version } }
   }
   if (JSON.stringify(lock) !== before) writeImageLock(stateDirectory, lock)
 }

@@ -3,12 +3,13 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { HyperError } from '../../server/error.ts'
-import type { AppConfig, AppEvents, AppHost, AppStatus, Reloaded } from '../../server/ports/apps.ts'
+import type { AppConfig, AppEvents, AppHost, ApplyOptions, AppStatus, Reloaded } from '../../server/ports/apps.ts'
 import { createHostTable } from '../../server/ports/hostnames.ts'
 import { type ForwardTarget, forward } from './forward.ts'
 import { APP_HEADER, dropHeaders, hasKey, KEY_HEADER } from './own-headers.ts'
 import { type Line, STATUS_MS } from './remote/event-stream.ts'
 import { createPassage } from './remote/passage.ts'
+import type { Applied } from './remote/server.ts'
 import { upgrade } from './upgrade.ts'
 import type { Upstream } from './upstream.ts'
 
@@ -16,6 +17,8 @@ import type { Upstream } from './upstream.ts'
 const PATIENCE_MS = 2_000
 const CHANGE_PATIENCE_MS = 10_000
 const RETRY_MS = 100
+/** It tells how it is more often. */
+const SILENCE_MS = 5 * STATUS_MS
 
 export interface RemoteAppsOptions {
   /** Of the other container, such as `http://workers:6366`. */
@@ -38,6 +41,9 @@ export async function createRemoteApps({
 }: RemoteAppsOptions): Promise<AppHost> {
   const passage = createPassage(url, key)
   let configs: readonly AppConfig[] = []
+  let options: ApplyOptions = {}
+  /** Removed, and still answering there what they were asked before. */
+  let leaving: AppConfig[] = []
   let targets = new Map<string, ForwardTarget>()
   let table = createHostTable([])
   let statuses: readonly AppStatus[] = []
@@ -58,9 +64,9 @@ export async function createRemoteApps({
   async function keepLinked(): Promise<void> {
     while (!isClosed) {
       try {
-        for await (const line of passage.lines('/events', 5 * STATUS_MS)) {
+        for await (const line of passage.ask('/events', { silenceMs: SILENCE_MS })) {
           if (!isLinked) await link()
-          hear(JSON.parse(line) as Line)
+          hear(line as Line)
         }
       } catch {
         // It is asked again.
@@ -72,7 +78,7 @@ export async function createRemoteApps({
   }
 
   async function link(): Promise<void> {
-    if (configs.length > 0) await applyThere(configs, false)
+    if (configs.length > 0) await applyThere(configs, options)
     isLinked = true
     linked.resolve()
   }
@@ -82,15 +88,27 @@ export async function createRemoteApps({
     else (events[name] as (...all: unknown[]) => void)(...args)
   }
 
-  async function applyThere(apps: readonly AppConfig[], fresh: boolean): Promise<Reloaded> {
-    const { status, ...reloaded } = (await passage.ask('/apply', { apps, fresh })) as Reloaded & { status: AppStatus[] }
+  async function applyThere(apps: readonly AppConfig[], options: ApplyOptions): Promise<Reloaded> {
+    const answer = passage.ask('/apply', { body: { apps, options } })[Symbol.asyncIterator]()
+    const { value } = await answer.next()
+    const { status, ...reloaded } = value as Applied
     statuses = status
-    return reloaded
+    const drained = answer.next().then(
+      ({ value }) => value as Awaited<Reloaded['drained']>,
+      () => [],
+    )
+    return { ...reloaded, drained }
   }
 
   function route(): void {
-    table = createHostTable(configs)
-    targets = new Map(configs.map((config) => [config.name, targets.get(config.name) ?? targetOf(config.name)]))
+    const taken = new Set(configs.flatMap(({ hostnames }) => hostnames))
+    const left = leaving.map(({ name, hostnames }) => ({
+      name,
+      hostnames: configs.some((config) => config.name === name) ? [] : hostnames.filter((one) => !taken.has(one)),
+    }))
+    table = createHostTable([...configs, ...left], options.catchAll)
+    const names = [...configs, ...leaving].map(({ name }) => name)
+    targets = new Map(names.map((name) => [name, targets.get(name) ?? targetOf(name)]))
   }
 
   function targetOf(name: string): ForwardTarget {
@@ -108,18 +126,27 @@ export async function createRemoteApps({
   }
 
   const host: AppHost = {
-    async apply(apps, { fresh = false } = {}) {
-      const before = configs
+    async apply(apps, asked = {}) {
+      const before = { configs, options }
       configs = apps
+      options = { catchAll: asked.catchAll }
       if (!isLinked) {
         route()
         if (!(await within(CHANGE_PATIENCE_MS)))
           throw new HyperError('BACKEND_UNAVAILABLE', `the host of apps at ${url} does not answer`)
       }
       try {
-        return await applyThere(apps, fresh)
+        const reloaded = await applyThere(apps, asked)
+        const left = before.configs.filter(({ name }) => reloaded.removed.includes(name))
+        leaving.push(...left)
+        void reloaded.drained.then(() => {
+          leaving = leaving.filter((app) => !left.includes(app))
+          route()
+        })
+        return reloaded
       } catch (cause) {
-        configs = before
+        configs = before.configs
+        options = before.options
         throw new HyperError('BACKEND_UNAVAILABLE', `the host of apps refuses: ${(cause as Error).message}`, { cause })
       } finally {
         route()
@@ -142,7 +169,8 @@ export async function createRemoteApps({
     },
     async schedule(app, cron, scheduledTime) {
       try {
-        return (await passage.ask('/schedule', { app, cron, scheduledTime })) as { outcome: string }
+        const answer = passage.ask('/schedule', { body: { app, cron, scheduledTime } })[Symbol.asyncIterator]()
+        return (await answer.next()).value as { outcome: string }
       } catch (cause) {
         throw new HyperError('BACKEND_UNAVAILABLE', (cause as Error).message, { cause })
       }

@@ -42,7 +42,8 @@ export async function showContainerLogs(stack: Stack, { output, env }: Context, 
 /** A gateway's record as people read it, what others say as it is. */
 function logFormat(colorize: boolean): (line: LogLine) => string {
   const pretty = prettyFactory({ ...PRETTY, colorize })
-  return ({ part, text }) => `${part.padEnd(PART_COLUMNS)} | ${part === 'gateway' ? pretty(text).trimEnd() : text}`
+  return ({ part, text }) =>
+    `${part.padEnd(PART_COLUMNS)} | ${part === 'gateway' || part === 'workers' ? pretty(text).trimEnd() : text}`
 }
 
 /** A gateway's line is a record itself. */

@@ -13,6 +13,7 @@ import { certifiedNames, tlsIdentity } from '../tls.ts'
 import { VERSION } from '../version.ts'
 import { certificateInEnvFile, passwordsInEnvFile } from './compose-secrets.ts'
 import { mayStay } from './kept-certificate.ts'
+import { environmentOfApps, secretsOfApps, workersConfigOf } from './workers-config.ts'
 
 /** Data that goes at the end never shares a volume with data that stays. */
 const EPHEMERAL = '-ephemeral'
@@ -48,6 +49,7 @@ export async function stackConfigOf(resolved: Resolved): Promise<{
     ...(credentials ? { HYPER_SANDBOX_AUTH_KEY: credentials.key, HYPER_SANDBOX_AUTH_SECRET: credentials.secret } : {}),
     ...keysOf(services),
     ...certificate,
+    ...secretsOfApps(resolved.config, token),
   }
   const described = withoutSecrets(resolved)
   const listen = { ...described.listen, httpsTcpPort: await httpsTcpPortOf(resolved) }
@@ -78,6 +80,7 @@ export function exportedConfigOf(resolved: Resolved): StackConfig {
     ...(credentials ? ['HYPER_SANDBOX_AUTH_KEY', 'HYPER_SANDBOX_AUTH_SECRET'] : []),
     ...Object.keys(keysOf(services)),
     ...(listen.tls ? ['HYPER_SANDBOX_TLS_CERTIFICATE', 'HYPER_SANDBOX_TLS_KEY'] : []),
+    ...Object.keys(secretsOfApps(config, '')),
   ]
   const gateway = Object.fromEntries(names.map((name) => [name, '']))
   return { ...withoutSecrets(resolved), secrets: { ...NO_SECRETS, gateway } }
@@ -100,7 +103,9 @@ function withoutSecrets(resolved: Resolved): Omit<StackConfig, 'secrets'> {
       ...(listen.allowedOrigins.length > 0 ? { HYPER_SANDBOX_ALLOWED_ORIGINS: listen.allowedOrigins.join(',') } : {}),
       ...(config.logRequests ? { HYPER_SANDBOX_LOG_REQUESTS: '1' } : {}),
       ...queueSettings(services),
+      ...environmentOfApps(config),
     },
+    workers: workersConfigOf(config),
     images: stack.images,
     expose: stack.expose,
     include: stack.include,

@@ -19,6 +19,16 @@ export const gatewayImages = (version: string): readonly string[] => [
 /** Its image asks often, for those who wait on the image alone; here nobody does. */
 export const GATEWAY_LIMITS = { healthcheck: { interval: '30s' }, mem_limit: '1g', stop_grace_period: '5s' }
 
+/** What apps write goes, and so does what they might gain: nothing in there needs more than to read. */
+export const WORKERS_LIMITS = {
+  read_only: true,
+  tmpfs: ['/tmp'],
+  cap_drop: ['ALL'],
+  security_opt: ['no-new-privileges:true'],
+  healthcheck: { interval: '30s' },
+  stop_grace_period: '5s',
+}
+
 /** Everything but the addresses of the parts. */
 export function gatewayEnvironment({ services, gatewayEnvironment }: StackConfig): Record<string, string> {
   const { HYPER_SANDBOX_ALLOWED_HOSTS: allowed, ...given } = gatewayEnvironment

@@ -6,10 +6,8 @@ import type { Upstream } from '../upstream.ts'
 export interface Passage {
   /** For requests with these headers too, names and values in turns. */
   upstream(headers?: readonly string[]): Upstream
-  /** @throws Error when it cannot be asked, or refuses */
-  ask(path: string, body: object): Promise<unknown>
-  /** Lines of text, as they come. Ends by an error when nothing comes for so long. */
-  lines(path: string, silenceMs: number): AsyncIterable<string>
+  /** What comes of it, each a line of JSON. @throws Error when it cannot be asked, refuses, or nothing comes for `silenceMs` */
+  ask(path: string, options?: { body?: object; silenceMs?: number }): AsyncIterable<unknown>
   close(): Promise<void>
 }
 
@@ -39,20 +37,20 @@ export function createPassage(url: string, key: string): Passage {
       killed: undefined,
       exited: never,
     }),
-    async ask(path, body) {
-      const answer = await pool.request({ path, method: 'POST', headers: own, body: JSON.stringify(body) })
-      const json = (await answer.body.json()) as { error?: string }
-      if (answer.statusCode !== 200) throw new Error(json.error ?? `HTTP ${answer.statusCode}`)
-      return json
-    },
-    async *lines(path, silenceMs) {
-      const { body, statusCode } = await pool.request({ path, method: 'GET', headers: own, bodyTimeout: silenceMs })
-      if (statusCode !== 200) throw new Error(`HTTP ${statusCode}`)
+    async *ask(path, { body, silenceMs = 0 } = {}) {
+      const answer = await pool.request({
+        path,
+        method: 'POST',
+        headers: own,
+        bodyTimeout: silenceMs,
+        ...(body ? { body: JSON.stringify(body) } : {}),
+      })
+      if (answer.statusCode !== 200) throw new Error((await answer.body.text()) || `HTTP ${answer.statusCode}`)
       let rest = ''
-      for await (const text of body.setEncoding('utf8')) {
+      for await (const text of answer.body.setEncoding('utf8')) {
         const all = (rest + text).split('\n')
         rest = all.pop() ?? ''
-        yield* all
+        for (const line of all) yield JSON.parse(line) as unknown
       }
     },
     close: () => pool.destroy(),

@@ -2,7 +2,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { json } from 'node:stream/consumers'
 import { HyperError } from '../../../server/error.ts'
-import type { AppConfig, AppHost } from '../../../server/ports/apps.ts'
+import type { AppConfig, AppHost, ApplyOptions, AppStatus, Reloaded } from '../../../server/ports/apps.ts'
 import { APP_HEADER, dropHeaders, hasKey, KEY_HEADER } from '../own-headers.ts'
 import { type EventStream, jsonOf } from './event-stream.ts'
 
@@ -12,8 +12,11 @@ const KEEP_ALIVE_MS = 75_000
 
 export interface ApplyRequest {
   apps: readonly AppConfig[]
-  fresh: boolean
+  options: ApplyOptions
 }
+
+/** The first line of the answer; the second is what became of the removed ones. */
+export type Applied = Omit<Reloaded, 'drained'> & { status: AppStatus[] }
 
 export interface ScheduleRequest {
   app: string
@@ -42,27 +45,30 @@ export function createWorkerServer(host: AppHost, stream: EventStream, key: stri
     host.upgrade(app, request, socket, head)
   })
 
-  async function control(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    if (request.url === '/events') return stream.send(response, () => host.status())
-    try {
-      const answer = jsonOf(await answerTo(request))
-      response.writeHead(200, { 'content-type': 'application/json' }).end(answer)
-    } catch (error) {
-      const body = { error: (error as Error).message, ...(error instanceof HyperError ? { code: error.code } : {}) }
-      response.writeHead(500, { 'content-type': 'application/json' }).end(JSON.stringify(body))
+  /** @returns lines of JSON */
+  async function* answerTo(request: IncomingMessage): AsyncGenerator<unknown> {
+    if (request.url === '/apply') {
+      const { apps, options } = (await json(request)) as ApplyRequest
+      const { drained, ...reloaded } = await host.apply(apps, options)
+      yield { ...reloaded, status: host.status() } satisfies Applied
+      yield await drained
+    } else if (request.url === '/schedule') {
+      const { app, cron, scheduledTime } = (await json(request)) as ScheduleRequest
+      yield await host.schedule(app, cron, scheduledTime)
+    } else {
+      throw new HyperError('ROUTE_NOT_FOUND', `there is no ${request.url}`)
     }
   }
 
-  async function answerTo(request: IncomingMessage): Promise<unknown> {
-    if (request.url === '/apply') {
-      const { apps, fresh } = (await json(request)) as ApplyRequest
-      return { ...(await host.apply(apps, { fresh })), status: host.status() }
+  async function control(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (request.url === '/events') return stream.send(response, () => host.status())
+    try {
+      for await (const value of answerTo(request)) response.write(`${jsonOf(value)}\n`)
+      response.end()
+    } catch (error) {
+      if (response.headersSent) response.destroy()
+      else response.writeHead(500).end((error as Error).message)
     }
-    if (request.url === '/schedule') {
-      const { app, cron, scheduledTime } = (await json(request)) as ScheduleRequest
-      return await host.schedule(app, cron, scheduledTime)
-    }
-    throw new HyperError('ROUTE_NOT_FOUND', `there is no ${request.url}`)
   }
   return server
 }
