@@ -4,6 +4,7 @@ import { Transform } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import type { RestartReason } from '../../server/ports/apps.ts'
 import type { Exchange } from './exchange.ts'
+import type { LoadFailure } from './load-failure.ts'
 import type { Upstream } from './upstream.ts'
 
 /** About one connection, not about the message (RFC 9110 §7.6.1); and what undici says itself. */
@@ -20,6 +21,8 @@ const QUEUE_FACTOR = 4
 export interface ForwardTarget {
   pick(): Upstream | Promise<Upstream | undefined> | undefined
   config: { maxBodyMb: number; maxConcurrent: number }
+  /** Why nothing of it runs, where clients may know. @param accept their header */
+  failure?(accept: string | undefined): LoadFailure | undefined
   isDraining: boolean
   /** The request came through a gateway of ours: what that says of the client stands. @default it comes from the client */
   isPassedOn?: boolean | undefined
@@ -54,15 +57,17 @@ function attempt(
   onDone: (status: number, bytes: number) => void,
 ): void {
   const picked = target.pick()
-  if (picked === undefined) return void refuse(response, 503, { error: 'App unavailable' }, onDone)
+  const unavailable = () => {
+    const failure = target.failure?.(request.headers.accept)
+    if (failure) refuse(response, 503, failure.text, onDone, { 'content-type': failure.type })
+    else refuse(response, 503, { error: 'App unavailable' }, onDone)
+  }
+  if (picked === undefined) return unavailable()
   if (!(picked instanceof Promise)) return void dispatch(picked, target, request, response, count, onDone)
-  picked.then(
-    (replica) => {
-      if (replica) dispatch(replica, target, request, response, count, onDone)
-      else refuse(response, 503, { error: 'App unavailable' }, onDone)
-    },
-    () => refuse(response, 503, { error: 'App unavailable' }, onDone),
-  )
+  picked.then((replica) => {
+    if (replica) dispatch(replica, target, request, response, count, onDone)
+    else unavailable()
+  }, unavailable)
 }
 
 function dispatch(

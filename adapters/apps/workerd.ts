@@ -19,6 +19,8 @@ export interface WorkerdAppsOptions {
   /** Domain of the hyper services that apps are bound to; absent where there are none. */
   domain: string | undefined
   drainMs: number
+  /** Clients are not told why an app cannot be loaded. */
+  isProduction?: boolean
   /** Requests come through a gateway of ours, never from clients. */
   isBehindGateway?: boolean
   events: AppEvents
@@ -67,6 +69,7 @@ export async function createWorkerdApps(options: WorkerdAppsOptions): Promise<Ap
           others: [...apps.keys()].filter((name) => name !== app.name),
         }
       },
+      tellsErrors: options.isProduction !== true,
       onLoaded: (version) => events.loaded(config.name, version),
       onFailed: (error) => events.failed(config.name, error),
       onConsole: ({ level, message }) => events.console(config.name, level, message),

@@ -7,6 +7,7 @@ import type { AppConfig, LoadError } from '../../../server/ports/apps.ts'
 import { callIfCallable } from './call-if-callable.ts'
 import { isStateful } from './configuration.ts'
 import { AppLoadError, codeFrame } from './load-error.ts'
+import { nodeModules } from './node-modules.ts'
 
 export interface Module {
   name: string
@@ -38,15 +39,18 @@ const ENTRIES = [
 const MAX_ENTRY_BYTES = 10 * 1024 * 1024
 export const ENTRY = 'app.js'
 
+type BundledApp = Pick<AppConfig, 'path' | 'compat' | 'compatibilityDate' | 'compatibilityFlags'>
+
 /** @throws AppLoadError FileNotFound, FileReadError, PathTooLong, ScriptTooLarge, CompilationFailed */
-export async function bundleApp({ path, compat }: Pick<AppConfig, 'path' | 'compat'>): Promise<Bundle> {
+export async function bundleApp(app: BundledApp): Promise<Bundle> {
+  const { path } = app
   const entry = findEntry(path)
   if (statSync(entry).size > MAX_ENTRY_BYTES) throw new AppLoadError('ScriptTooLarge', `${entry} is over 10 MB`)
   const root = dirname(entry)
   const beside: Module[] = []
   const { build } = await import('esbuild')
   const result = await build({
-    ...(isStateful({ compat }) ? { stdin: loadedOnDemand(entry) } : { entryPoints: [entry] }),
+    ...(isStateful(app) ? { stdin: loadedOnDemand(entry) } : { entryPoints: [entry] }),
     absWorkingDir: root,
     bundle: true,
     write: false,
@@ -55,7 +59,7 @@ export async function bundleApp({ path, compat }: Pick<AppConfig, 'path' | 'comp
     platform: 'neutral',
     mainFields: ['module', 'main'],
     conditions: ['workerd', 'worker', 'browser'],
-    external: ['cloudflare:*', 'node:*', 'workerd:*'],
+    external: ['cloudflare:*', 'workerd:*'],
     outfile: join(root, ENTRY),
     sourcemap: 'external',
     sourcesContent: true,
@@ -65,7 +69,7 @@ export async function bundleApp({ path, compat }: Pick<AppConfig, 'path' | 'comp
     // What libraries ask of Node to know which of their builds is wanted.
     define: { 'process.env.NODE_ENV': '"development"' },
     loader: { '.txt': 'text', '.html': 'text', '.sql': 'text', '.md': 'text', '.svg': 'text' },
-    plugins: [modulesBeside(beside), methodCalls],
+    plugins: [nodeModules(app), modulesBeside(beside), methodCalls],
   }).catch((failure: BuildFailure) => {
     throw new AppLoadError('CompilationFailed', ...describe(failure, root))
   })

@@ -6,7 +6,7 @@ import { Agent, Pool, request } from 'undici'
 import type { AppConfig, RestartReason } from '../../../server/ports/apps.ts'
 import type { Exchange } from '../exchange.ts'
 import type { Upstream } from '../upstream.ts'
-import { FILES } from './configuration.ts'
+import { FILES, isStateful } from './configuration.ts'
 import type { WorkerdProcess } from './process.ts'
 
 const PING_MS = 250
@@ -29,9 +29,10 @@ export interface Replica extends Upstream {
 
 export function createReplica(
   process: WorkerdProcess,
-  { timeoutMs, memoryMb, maxConcurrent }: AppConfig,
+  app: AppConfig,
   onKill: (reason: RestartReason, detail: string) => void,
 ): Replica {
+  const { timeoutMs, memoryMb, maxConcurrent } = app
   const at = (name: keyof typeof FILES) => ({ socketPath: join(process.directory, FILES[name]) })
   const pool = new Pool('http://app', {
     connect: at('app'),
@@ -119,7 +120,8 @@ export function createReplica(
     async drain(drainMs) {
       const deadline = performance.now() + drainMs
       while (performance.now() < deadline && (exchanges.size > 0 || (await stillAwaits()))) await sleep(LINGER_POLL_MS)
-      process.kill('SIGTERM')
+      // Its timers would keep a stateful app from ending by itself.
+      process.kill(isStateful(app) ? 'SIGKILL' : 'SIGTERM')
       const ended = await Promise.race([
         exited.then(() => true),
         sleep(Math.max(100, deadline - performance.now()), false),

@@ -1,6 +1,7 @@
 /** An app over all its versions: loaded, reloaded without a gap, kept as it was when the new one does not load (worker-runtime §2.2). */
 import { isDeepStrictEqual } from 'node:util'
 import type { AppConfig, AppStatus, LoadError, RestartReason } from '../../../server/ports/apps.ts'
+import { type LoadFailure, loadFailure } from '../load-failure.ts'
 import { type Bundle, bundleApp } from './bundle.ts'
 import type { VersionPlan } from './configuration.ts'
 import type { ConsoleLine } from './console-line.ts'
@@ -12,6 +13,8 @@ export interface SupervisedApp {
   readonly config: AppConfig
   readonly isDraining: boolean
   readonly isPassedOn: boolean | undefined
+  /** Why nothing of it runs, where clients may know. */
+  failure(accept: string | undefined): LoadFailure | undefined
   /** @returns what came of it */
   update(config: AppConfig, options: { fresh: boolean }): Promise<'changed' | 'unchanged' | LoadError>
   pick(): Replica | Promise<Replica | undefined> | undefined
@@ -24,6 +27,7 @@ export interface SupervisedApp {
 export interface AppOptions {
   plan(config: AppConfig, bundle: Bundle): VersionPlan
   drainMs: number
+  tellsErrors: boolean
   /** Its requests come through a gateway of ours. */
   isPassedOn?: boolean | undefined
   onLoaded(version: number): void
@@ -90,6 +94,9 @@ export function createSupervisedApp(initial: AppConfig, options: AppOptions): Su
       return isDraining
     },
     isPassedOn: options.isPassedOn,
+    failure(accept) {
+      return options.tellsErrors && !version && error ? loadFailure(config.name, error, accept) : undefined
+    },
     update(next, { fresh }) {
       const changed = changing.then(() => change(next, fresh))
       changing = changed.catch(() => {})

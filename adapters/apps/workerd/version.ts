@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { AppConfig, RestartReason } from '../../../server/ports/apps.ts'
 import type { VersionPlan } from './configuration.ts'
 import type { ConsoleLine } from './console-line.ts'
+import { OUT_OF_HEAP } from './explain-start.ts'
 import { startProcess } from './process.ts'
 import { createReplica, type Replica } from './replica.ts'
 
@@ -12,7 +13,6 @@ const BACKOFF_MS = 100
 const MAX_BACKOFF_MS = 30_000
 /** Requests wait for a restart that is due within so long; beyond, they are refused. */
 const PATIENCE_MS = 2_000
-const OUT_OF_HEAP = /heap limit|out of memory/i
 
 export interface Version {
   readonly config: AppConfig

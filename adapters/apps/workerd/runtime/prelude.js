@@ -27,8 +27,23 @@ function textOf(value) {
   }
 }
 
-// workerd itself says nothing of them.
+// Of these workerd itself says nothing.
 addEventListener('unhandledrejection', ({ reason }) => console.error('Unhandled rejection:', reason))
+for (const name of ['setInterval', 'setTimeout']) {
+  const native = globalThis[name]
+  globalThis[name] = (run, delay, ...args) => native(typeof run === 'function' ? told(run) : run, delay, ...args)
+}
+
+function told(run) {
+  return (...args) => {
+    try {
+      return run(...args)
+    } catch (error) {
+      console.error('Uncaught', error)
+      throw error
+    }
+  }
+}
 
 const encoder = new TextEncoder()
 const bytesOf = (data) => (typeof data === 'string' ? encoder.encode(data) : data)
