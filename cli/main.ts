@@ -25,6 +25,7 @@ const VERBS: Readonly<Record<string, () => Promise<Command>>> = {
   env: async () => (await import('./commands/env.ts')).env,
   open: async () => (await import('./commands/open.ts')).open,
   config: async () => (await import('./commands/config.ts')).config,
+  serve: async () => (await import('./commands/serve.ts')).serve,
   version: async () => (await import('./commands/version.ts')).version,
 }
 

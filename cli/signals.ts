@@ -7,7 +7,7 @@ const DEBOUNCE_MS = 500
 
 const INTERRUPTED = 130
 
-const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+const SIGNALS: readonly ('SIGINT' | 'SIGTERM' | 'SIGHUP')[] = ['SIGINT', 'SIGTERM', 'SIGHUP']
 
 /** Until disposed of, signals only ask. */
 export interface StopRequests extends Disposable {
@@ -17,8 +17,11 @@ export interface StopRequests extends Disposable {
   stop(reason: StopReason): void
 }
 
-/** @param force ends the process with an exit code, at once */
-export function listenForStop(force: (exitCode: number) => void): StopRequests {
+/**
+ * @param force ends the process with an exit code, at once
+ * @param signals that ask for it
+ */
+export function listenForStop(force: (exitCode: number) => void, signals = SIGNALS): StopRequests {
   let first: number | undefined
   let resolve: (reason: StopReason) => void
   const requested = new Promise<StopReason>((resolved) => {
@@ -30,12 +33,12 @@ export function listenForStop(force: (exitCode: number) => void): StopRequests {
     resolve(reason)
     if (now - first > DEBOUNCE_MS) force(INTERRUPTED)
   }
-  for (const signal of SIGNALS) process.on(signal, stop)
+  for (const signal of signals) process.on(signal, stop)
   return {
     requested,
     stop,
     [Symbol.dispose]() {
-      for (const signal of SIGNALS) process.off(signal, stop)
+      for (const signal of signals) process.off(signal, stop)
     },
   }
 }

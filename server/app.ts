@@ -16,7 +16,7 @@ import { createMetrics, type Metrics } from './metrics.ts'
 import { answerClientError, sendError } from './plugins/errors.ts'
 import type { AppHost } from './ports/apps.ts'
 import { parseQuery } from './query-string.ts'
-import { type AdminOptions, createAdmin } from './routes/admin.ts'
+import { ADMIN_PATHS, type AdminOptions, createAdmin } from './routes/admin.ts'
 import { registerDocsRoutes } from './routes/docs.ts'
 import { registerHealthRoutes } from './routes/health.ts'
 import { notFound, registerHyperRoutes } from './routes/hyper.ts'
@@ -163,10 +163,12 @@ export function buildApp(options: GatewayOptions): FastifyInstance {
   registerSandboxRoutes(app, services, { token, shutdown: onShutdown, importDirectory: options.importDirectory })
   if (options.admin) {
     const admin = createAdmin({ ...options.admin, token, isOpenLocally: true, allowsHost: () => true })
-    app.all('/admin/*', (request, reply) => {
-      reply.hijack()
-      return admin(request.raw, reply.raw)
-    })
+    for (const path of ADMIN_PATHS) {
+      app.all(path, (request, reply) => {
+        reply.hijack()
+        return admin(request.raw, reply.raw)
+      })
+    }
   }
   registerDocsRoutes(app, options.version)
   const signer = createSigner(options.signingKey ?? randomBytes(32))

@@ -46,6 +46,7 @@ export const CODES = {
   JOB_NOT_FOUND: { status: 404, exitCode: 1, category: 'user' },
   APP_NOT_FOUND: { status: 404, exitCode: 1, category: 'user' },
   APP_EXISTS: { status: 409, exitCode: 1, category: 'user' }, // its name or one of its hosts is another app's
+  APP_NOT_LOADED: { status: 500, exitCode: 1, category: 'user' }, // its files are not an app
   LAST_APP: { status: 400, exitCode: 1, category: 'user' }, // something has to answer
   PRECONDITION_FAILED: { status: 412, exitCode: 1, category: 'user' }, // If-Match and its like do not hold
 

@@ -42,16 +42,28 @@ export async function listenSecurely(
   identity: Identity,
 ): Promise<Listener> {
   const server = createSecureServer(app, identity)
+  await open(server, host, tcpPort)
+  return listener('https', server, host, trackSilentSecure(server), () => closed(server))
+}
+
+/** A server that is no gateway's. @param tcpPort 0 takes a free one. @throws ADDRESS_IN_USE */
+export async function listenWith(server: Server, host: string, tcpPort: number): Promise<Listener> {
+  await open(server, host, tcpPort)
+  return listener('http', server, host, trackSilent(server), () => closed(server))
+}
+
+async function open(server: Server | SecureServer, host: string, tcpPort: number): Promise<void> {
   try {
     server.listen({ host, port: tcpPort })
     await once(server, 'listening')
   } catch (cause) {
     throw listenError(cause, host, tcpPort)
   }
-  return listener('https', server, host, trackSilentSecure(server), async () => {
-    server.close()
-    await once(server, 'close')
-  })
+}
+
+async function closed(server: Server | SecureServer): Promise<void> {
+  server.close()
+  await once(server, 'close')
 }
 
 function listener(

@@ -41,11 +41,9 @@ export function createAdmin(
   return async (request, response) => {
     const { status, body, headers } = await answer(options, request).catch(failure)
     const text = JSON.stringify(body)
-    response.writeHead(status, {
-      'content-type': 'application/json',
-      'content-length': Buffer.byteLength(text),
-      ...headers,
-    })
+    response.statusCode = status
+    const own = { 'content-type': 'application/json', 'content-length': String(Buffer.byteLength(text)) }
+    response.setHeaders(new Map(Object.entries({ ...own, ...headers })))
     response.end(request.method === 'HEAD' ? undefined : text)
   }
 }
@@ -60,32 +58,43 @@ async function answer(options: AdminOptions, request: IncomingMessage): Promise<
       : { ...refusal(401, 'Unauthorized'), headers: { 'www-authenticate': 'Bearer' } }
   }
   const url = new URL(request.url ?? '/', 'http://localhost')
-  const method = request.method === 'HEAD' ? 'GET' : (request.method ?? 'GET')
   if (url.pathname === '/admin/health') return { status: 200, body: { status: 'ok', admin: true } }
-  const [, encoded, action] = /^\/admin\/apps\/([^/]+)(?:\/(scheduled))?$/.exec(url.pathname) ?? []
-  const methods: Record<string, () => Answer | Promise<Answer>> | undefined =
-    url.pathname === '/admin/apps'
-      ? {
-          GET: () => ({ status: 200, body: { apps: options.host.status().map(describe) } }),
-          POST: async () => addApp(options, await readJson(request), isBearer),
-          DELETE: () => {
-            const hostname = url.searchParams.get('hostname')
-            return hostname === null ? refusal(400, 'Missing hostname parameter') : removeApp(options, hostname)
-          },
-        }
-      : url.pathname === '/admin/reload'
-        ? { POST: () => reload(options) }
-        : encoded === undefined
-          ? undefined
-          : action === 'scheduled'
-            ? { POST: async () => schedule(options, decoded(encoded), await readJson(request)) }
-            : { GET: () => showApp(options, decoded(encoded)), DELETE: () => removeApp(options, decoded(encoded)) }
-  if (methods === undefined) return refusal(404, 'Not found')
-  const answerMethod = methods[method]
-  if (!answerMethod)
-    return { ...refusal(405, 'Method not allowed'), headers: { allow: Object.keys(methods).join(', ') } }
-  return await answerMethod()
+  const call: Call = { ...options, request, isBearer, query: url.searchParams, id: '' }
+  const [, encoded] = /^\/admin\/apps\/([^/]+)/.exec(url.pathname) ?? []
+  if (encoded !== undefined) call.id = decoded(encoded)
+  const path = encoded === undefined ? url.pathname : url.pathname.replace(encoded, ':id')
+  const methods = Object.hasOwn(ROUTES, path) ? ROUTES[path] : undefined
+  if (!methods) return refusal(404, 'Not found')
+  const method = request.method === 'HEAD' ? 'GET' : (request.method ?? '')
+  const answerCall = Object.hasOwn(methods, method) ? methods[method] : undefined
+  if (answerCall) return await answerCall(call)
+  return { ...refusal(405, 'Method not allowed'), headers: { allow: Object.keys(methods).join(', ') } }
 }
+
+interface Call extends AdminOptions {
+  request: IncomingMessage
+  isBearer: boolean
+  query: URLSearchParams
+  /** An app's name, or one of its hosts. */
+  id: string
+}
+
+const ROUTES: Readonly<Record<string, Readonly<Record<string, (call: Call) => Answer | Promise<Answer>>>>> = {
+  '/admin/apps': {
+    GET: ({ host }) => ({ status: 200, body: { apps: host.status().map(describe) } }),
+    POST: addApp,
+    DELETE(call) {
+      const hostname = call.query.get('hostname')
+      return hostname === null ? refusal(400, 'Missing hostname parameter') : removeApp({ ...call, id: hostname })
+    },
+  },
+  '/admin/apps/:id': { GET: showApp, DELETE: removeApp },
+  '/admin/apps/:id/scheduled': { POST: schedule },
+  '/admin/reload': { POST: reload },
+}
+
+/** Where a router that is not ours finds us. */
+export const ADMIN_PATHS = [...Object.keys(ROUTES), '/admin/health']
 
 /** NANO's fields first, then ours. */
 function describe(app: AppStatus): object {
@@ -107,7 +116,8 @@ function describe(app: AppStatus): object {
   }
 }
 
-async function addApp(options: AdminOptions, body: unknown, isBearer: boolean): Promise<Answer> {
+async function addApp(call: Call): Promise<Answer> {
+  const body = await readJson(call.request)
   if (typeof body !== 'object' || body === null || Array.isArray(body)) return refusal(400, 'Expected JSON object')
   for (const field of ['hostname', 'path']) {
     if ((body as Record<string, unknown>)[field] === undefined) return refusal(400, `Missing ${field}`)
@@ -120,9 +130,9 @@ async function addApp(options: AdminOptions, body: unknown, isBearer: boolean): 
     const detail = `${issue?.path.join('.') || 'the app'}: ${issue?.message}`
     return { status: 400, body: { error: 'Invalid field types', detail } }
   }
-  const config = options.configOf(parsed.data)
-  if (!isBearer && !options.roots.some((root) => isBelow(root, config.path))) return refusal(400, 'Path not allowed')
-  const error = await options.apps.add(config)
+  const config = call.configOf(parsed.data)
+  if (!call.isBearer && !call.roots.some((root) => isBelow(root, config.path))) return refusal(400, 'Path not allowed')
+  const error = await call.apps.add(config)
   if (!error) return { status: 201, body: { success: true } }
   const { message, location } = error
   return { status: 500, body: { error: `Failed to load app: ${error.name}`, detail: message, location } }
@@ -141,13 +151,13 @@ function isBelow(root: string, path: string): boolean {
   }
 }
 
-async function removeApp({ apps }: AdminOptions, id: string): Promise<Answer> {
+async function removeApp({ apps, id }: Call): Promise<Answer> {
   const hostname = hostPatternOf(id)
   await apps.remove(({ name, hostnames }) => (hostname !== undefined && hostnames.includes(hostname)) || name === id)
   return { status: 200, body: { success: true } }
 }
 
-function showApp({ host }: AdminOptions, id: string): Answer {
+function showApp({ host, id }: Call): Answer {
   const app = find(host, id)
   return app ? { status: 200, body: describe(app) } : refusal(404, 'App not found')
 }
@@ -161,7 +171,7 @@ function find(host: AppHost, id: string): AppStatus | undefined {
   )
 }
 
-async function reload({ apps }: AdminOptions): Promise<Answer> {
+async function reload({ apps }: Call): Promise<Answer> {
   if (!apps.canReload) return refusal(400, 'No config file configured')
   let failed: Awaited<ReturnType<AppSet['reload']>>['failed']
   try {
@@ -182,7 +192,8 @@ async function reload({ apps }: AdminOptions): Promise<Answer> {
 }
 
 /** As a clock would: `{ cron?, scheduledTime? }`. */
-async function schedule({ host }: AdminOptions, id: string, body: unknown): Promise<Answer> {
+async function schedule({ host, id, request }: Call): Promise<Answer> {
+  const body = await readJson(request, '{}')
   const app = find(host, id)
   if (!app) return refusal(404, 'App not found')
   const { cron = '* * * * *', scheduledTime = Date.now() } = (body ?? {}) as { cron?: unknown; scheduledTime?: unknown }
@@ -191,9 +202,8 @@ async function schedule({ host }: AdminOptions, id: string, body: unknown): Prom
 }
 
 /** @throws BAD_REQUEST, PAYLOAD_TOO_LARGE */
-async function readJson(request: IncomingMessage): Promise<unknown> {
-  const text = (await readAll(request, MAX_BODY_BYTES)).toString('utf8')
-  if (text === '' && /\/scheduled$/.test(request.url ?? '')) return {}
+async function readJson(request: IncomingMessage, absent = ''): Promise<unknown> {
+  const text = (await readAll(request, MAX_BODY_BYTES)).toString('utf8') || absent
   try {
     return JSON.parse(text)
   } catch (cause) {
