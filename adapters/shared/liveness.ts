@@ -72,7 +72,8 @@ export function createLiveness({ server, ping }: LivenessOptions): Liveness {
     const answered = await answersInTime(ping)
     // A server under load may have answered others instead, and be slow to a newcomer.
     if (answered || heard > asked + PING_MS / 2) {
-      if (isSilent) await untilOthersEnd()
+      // A server that never answered, and was sent nothing that is still on its way, has nothing of ours in hand.
+      if (isSilent && (heard > 0 || left.size > 0)) await untilOthersEnd()
       isSilent = false
     } else {
       isSilent = true
