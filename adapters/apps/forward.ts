@@ -62,7 +62,7 @@ function attempt(
     if (failure) refuse(response, 503, failure.text, onDone, { 'content-type': failure.type })
     else refuse(response, 503, { error: 'App unavailable' }, onDone)
   }
-  if (picked === undefined) return unavailable()
+  if (picked === undefined) return void unavailable()
   if (!(picked instanceof Promise)) return void dispatch(picked, target, request, response, count, onDone)
   picked.then((replica) => {
     if (replica) dispatch(replica, target, request, response, count, onDone)

@@ -9,6 +9,7 @@ import type { AppConfig, AppEvents, AppHost, LoadError, Reloaded } from '../../s
 import { createHostTable, type HostTable } from '../../server/ports/hostnames.ts'
 import { forward } from './forward.ts'
 import { dropHeaders } from './own-headers.ts'
+import { isServicePath } from './service-path.ts'
 import { upgrade } from './upgrade.ts'
 import { CALLER_HEADER, HYPER_HOST, TARGET_HEADER } from './workerd/configuration.ts'
 import { createSupervisedApp, type SupervisedApp } from './workerd/supervised-app.ts'
@@ -44,7 +45,7 @@ export async function createWorkerdApps(options: WorkerdAppsOptions): Promise<Ap
   const ingress = createServer((request, response) => {
     const { [TARGET_HEADER]: target = '', [CALLER_HEADER]: _caller } = request.headers
     const [kind, name = ''] = String(target).split(/:(.*)/s)
-    if (kind === 'hyper') return options.serve(request, response)
+    if (kind === 'hyper' && isServicePath(request.url ?? '')) return options.serve(request, response)
     if (kind === 'app') {
       dropHeaders(request, [TARGET_HEADER, CALLER_HEADER])
       return host.handle(name, request, response)

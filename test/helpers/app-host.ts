@@ -7,6 +7,7 @@ import { pino } from 'pino'
 import { Agent, fetch, type Headers, type RequestInit, type Response } from 'undici'
 import { createWorkerdApps, type WorkerdAppsOptions } from '../../adapters/apps/workerd.ts'
 import { buildApp } from '../../server/app.ts'
+import { createAppSet } from '../../server/app-set.ts'
 import { type AppEntry, appConfigOf, appEntry } from '../../server/ports/app-entry.ts'
 import type { AppConfig, AppHost, LoadError, Reloaded, RestartReason } from '../../server/ports/apps.ts'
 import type { Services } from '../../server/services.ts'
@@ -131,6 +132,12 @@ export async function startAppHost(
   const gateway = buildApp({
     services,
     apps: host,
+    admin: {
+      host,
+      apps: createAppSet(host),
+      roots: [directory],
+      configOf: (entry) => appConfigOf(entry, directory),
+    },
     instance: 'test',
     version: '0',
     logger: pino({ level: 'silent' }),

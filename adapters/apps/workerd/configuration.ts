@@ -143,8 +143,6 @@ function ingress({ app, ingress }: VersionPlan, target: string): Value {
 
 /** At which clouds tell machines their secrets: AWS and most others, AWS by IPv6, Alibaba, Azure, Oracle. */
 const METADATA = ['169.254.0.0/16', 'fd00:ec2::254/128', '100.100.100.200/32', '168.63.129.16/32', '192.0.0.192/32']
-/** Carriers' networks (RFC 6598), which workerd takes for public. */
-const SHARED = '100.64.0.0/10'
 /** Names of sockets that hosts may seem to be. */
 const SOCKETS = ['unix', 'unix-abstract']
 
@@ -154,7 +152,7 @@ function networkOf(outbound: Outbound): Value {
   if (outbound === 'none') return { allow: [] }
   if (outbound === 'all') return { allow: ['public', 'private'], deny: [...METADATA, ...SOCKETS], tlsOptions }
   const named = outbound === 'public' ? [] : outbound.flatMap(addressesOf)
-  return { allow: ['public', ...named], deny: [...METADATA, SHARED], tlsOptions }
+  return { allow: ['public', ...named], deny: METADATA, tlsOptions }
 }
 
 /** A private address may be called by an app that names it; a name that resolves to one may not. */

@@ -13,12 +13,17 @@ const LEVELS: Record<string, ConsoleLine['level']> = {
   error: 'error',
 }
 
+/** What the runtime says of its own troubles, among places in its own code. */
+const RUNTIME = /(?:^|; )e = \S+ failed: (.*)\nstack: /
+
 /** @returns undefined for an empty line */
 export function consoleLine(line: string): ConsoleLine | undefined {
   if (line.trim() === '') return undefined
   try {
     const { level, message } = JSON.parse(line) as { level?: unknown; message?: unknown }
-    if (typeof message === 'string') return { level: LEVELS[String(level)] ?? 'info', message }
+    if (typeof message !== 'string') return { level: 'error', message: line }
+    const [, said] = RUNTIME.exec(message) ?? []
+    return { level: LEVELS[String(level)] ?? 'info', message: said === undefined ? message : `workerd: ${said}` }
   } catch {
     // The runtime's own words.
   }
