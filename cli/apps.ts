@@ -21,6 +21,8 @@ export interface WorkersConfig {
   key: string
   /** TCP port on which that container brings what its apps ask of the services. */
   ingressTcpPort: number
+  /** Where that container sees the project. */
+  directory: string
 }
 
 export interface OpenApps {

@@ -24,29 +24,21 @@ export interface AppsControl {
 }
 
 export function registerSandboxAppRoutes(app: FastifyInstance, { host, apps, admit }: AppsControl): void {
-  app.get(
-    '/_sandbox/apps',
-    { onRequest: async (request) => admit.see(request) },
-    async (request, reply) => {
-      const told = host.status().map(({ error, ...status }) => ({ ...status, ...(error ? { error: plain(error) } : {}) }))
-      return sendJson(request, reply, 200, JSON.stringify({ ok: true, apps: told }))
-    },
-  )
+  app.get('/_sandbox/apps', { onRequest: async (request) => admit.see(request) }, async (request, reply) => {
+    const told = host.status().map(({ error, ...status }) => ({ ...status, ...(error ? { error: plain(error) } : {}) }))
+    return sendJson(request, reply, 200, JSON.stringify({ ok: true, apps: told }))
+  })
 
-  app.post(
-    '/_sandbox/apps',
-    { onRequest: async (request) => admit.change(request) },
-    async (request, reply) => {
-      const body = await readJsonBody(request.raw, MAX_BODY_BYTES)
-      const parsed = applyRequest.safeParse(body)
-      if (!parsed.success) throw invalidArguments(parsed.error, body)
-      const { fresh } = parsed.data
-      const wanted = { apps: parsed.data.apps as unknown as AppConfig[] }
-      const { failed, drained, ...reloaded } = await apps.apply(wanted, fresh ? { fresh } : {})
-      const told = failed.map(({ name, error }) => ({ name, error: plain(error) }))
-      return sendJson(request, reply, 200, JSON.stringify({ ok: true, ...reloaded, failed: told }))
-    },
-  )
+  app.post('/_sandbox/apps', { onRequest: async (request) => admit.change(request) }, async (request, reply) => {
+    const body = await readJsonBody(request.raw, MAX_BODY_BYTES)
+    const parsed = applyRequest.safeParse(body)
+    if (!parsed.success) throw invalidArguments(parsed.error, body)
+    const { fresh } = parsed.data
+    const wanted = { apps: parsed.data.apps as unknown as AppConfig[] }
+    const { failed, drained, ...reloaded } = await apps.apply(wanted, fresh ? { fresh } : {})
+    const told = failed.map(({ name, error }) => ({ name, error: plain(error) }))
+    return sendJson(request, reply, 200, JSON.stringify({ ok: true, ...reloaded, failed: told }))
+  })
 }
 
 /** Of an error JSON has no message. */
