@@ -51,6 +51,8 @@ export interface SandboxConfig {
     /** HTTPS beside HTTP. */
     tls?: TlsConfig
   }
+  /** Clients of apps are told nothing of what went wrong in them. */
+  isProduction?: boolean
   logRequests: boolean
   token: string
   /** What URLs are signed with, base64url. */

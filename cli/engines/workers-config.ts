@@ -24,11 +24,16 @@ const PROCESS_MB = 352
 const HOST_MB = 512
 const LEAST_MB = 4_096
 
-type Sandbox = Pick<Resolved['config'], 'apps' | 'projectDirectory'>
+type Sandbox = Pick<Resolved['config'], 'apps' | 'projectDirectory' | 'isProduction'>
+
+function productionOf({ isProduction }: Sandbox): Record<string, string> {
+  return isProduction ? { HYPER_SANDBOX_PRODUCTION: '1' } : {}
+}
 
 /** What the gateway is told. */
 export function environmentOfApps(sandbox: Sandbox): Record<string, string> {
-  return sandbox.apps.length === 0 ? {} : { ...LINK, ...appVariables(appsInContainer(sandbox)) }
+  if (sandbox.apps.length === 0) return {}
+  return { ...LINK, ...appVariables(appsInContainer(sandbox)), ...productionOf(sandbox) }
 }
 
 /** The same for nobody else's eyes. */
@@ -43,7 +48,12 @@ export function workersConfigOf(sandbox: Resolved['config']): WorkersConfig | un
   const elsewhere = placesOf(sandbox).filter(({ isInProject, source }) => !isInProject && existsSync(source))
   const memoryMb = apps.reduce((sum, app) => sum + app.replicas * (PROCESS_MB + 2 * app.memoryMb), HOST_MB)
   return {
-    environment: { ...LINK, HYPER_SANDBOX_PORT: String(WORKERS_TCP_PORT), HYPER_SANDBOX_DOMAIN: domain },
+    environment: {
+      ...LINK,
+      HYPER_SANDBOX_PORT: String(WORKERS_TCP_PORT),
+      HYPER_SANDBOX_DOMAIN: domain,
+      ...productionOf(sandbox),
+    },
     secrets: [KEY_VARIABLE],
     mounts: [project, ...elsewhere.map(({ source, target }) => ({ source, target }))],
     hidden: existsSync(stateDirectory) ? [placeIn(project, stateDirectory)] : [],
