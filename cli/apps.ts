@@ -21,6 +21,8 @@ export interface WorkersConfig {
   key: string
   /** TCP port on which that container brings what its apps ask of the services. */
   ingressTcpPort: number
+  /** Where that container sees the project. */
+  directory: string
 }
 
 export interface OpenApps {
@@ -39,11 +41,11 @@ export interface OpenAppsOptions {
 
 /** Apps that cannot be loaded are told of; the others run. */
 export async function openApps(
-  config: Pick<SandboxConfig, 'apps' | 'services' | 'domain' | 'stateDirectory' | 'workers'>,
+  config: Pick<SandboxConfig, 'apps' | 'services' | 'domain' | 'stateDirectory' | 'workers' | 'isProduction'>,
   { logger, metrics, serve, readApps }: OpenAppsOptions,
 ): Promise<OpenApps> {
   const hasServices = Object.keys(config.services).length > 0
-  const { workers } = config
+  const { workers, isProduction = false } = config
   const events = logged(logger, metrics)
   const host = lateAppHost(() =>
     workers
@@ -52,10 +54,13 @@ export async function openApps(
           directory: socketDirectory(config.stateDirectory),
           domain: hasServices ? config.domain : undefined,
           drainMs: DRAIN_MS,
+          isProduction,
           events,
           serve,
         }),
   )
+  const { apply } = host
+  host.apply = (apps, options) => apply(isProduction ? apps.map(withoutDetails) : apps, options)
   const set = createAppSet(host, readApps && (async () => ({ apps: await readApps() })))
   const applied = workers ? set.apply({ apps: config.apps }) : undefined
   // Another container may take its time; meanwhile the services are served.
@@ -65,6 +70,11 @@ export async function openApps(
     await set.apply({ apps: config.apps })
   }
   return { host, set }
+}
+
+/** What went wrong is in the log alone. */
+function withoutDetails(app: AppConfig): AppConfig {
+  return { ...app, exposeErrors: false }
 }
 
 /** Short, as names of sockets must be, and this project's own: what a killed run left is found again. */

@@ -106,6 +106,7 @@ export async function resolveConfig(source: ConfigSource): Promise<Resolved> {
         ...(tls ? { tls } : {}),
       },
       ...credentialsOf(env, file),
+      isProduction: flags.has('production'),
       logRequests: flags.has('log-requests') || (file.log_requests ?? false),
     },
     lastTcpPort: remembered.tcpPort,

@@ -19,6 +19,7 @@ const VERBS: Readonly<Record<string, () => Promise<Command>>> = {
   logs: async () => (await import('./commands/logs.ts')).logs,
   wait: async () => (await import('./commands/wait.ts')).wait,
   purge: async () => (await import('./commands/purge.ts')).purge,
+  apps: async () => (await import('./commands/apps.ts')).apps,
   import: async () => (await import('./commands/import.ts')).importVerb,
   pull: async () => (await import('./commands/pull.ts')).pull,
   export: async () => (await import('./commands/export.ts')).exportVerb,

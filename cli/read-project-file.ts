@@ -9,9 +9,13 @@ import { didYouMean } from './suggest.ts'
 
 /** What is in the file, with `.local.yaml` merged over it member by member. @throws CONFIG_INVALID with file and line */
 export function readProjectFile(file: string, env: NodeJS.ProcessEnv): ProjectFile {
-  const local = file.replace(/(\.ya?ml)?$/, '.local.yaml')
+  const local = localFileOf(file)
   const base = readOne(file, env)
   return existsSync(local) ? (merge(base, readOne(local, env)) as ProjectFile) : base
+}
+
+export function localFileOf(file: string): string {
+  return file.replace(/(\.ya?ml)?$/, '.local.yaml')
 }
 
 function readOne(file: string, env: NodeJS.ProcessEnv): ProjectFile {

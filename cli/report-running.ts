@@ -2,7 +2,7 @@
 import { HyperError } from '../server/error.ts'
 import type { Context } from './command.ts'
 import type { Resolved } from './config.ts'
-import { createInRunning, inspectProcess, purgeRunning, until } from './running.ts'
+import { appsInRunning, createInRunning, inspectProcess, purgeRunning, until } from './running.ts'
 import type { EmbeddedRun } from './state.ts'
 import { describeRun, summaryOf } from './summary.ts'
 
@@ -46,9 +46,10 @@ export async function reportRunning(
     resolved.purge.length > 0 ? await purgeRunning(run, stateDirectory, { kinds: resolved.purge, domain }) : []
   await createInRunning(run, resolved.config, resolved.create)
   const here: EmbeddedRun = { ...run, domain }
-  const text = summaryOf(output, here, { ...resolved, cwd, emptied })
+  const apps = await appsInRunning(run, stateDirectory)
+  const text = summaryOf(output, here, { ...resolved, cwd, emptied, apps })
   output.report(
-    { ...describeRun(here, { ...resolved, emptied }), alreadyRunning: true },
+    { ...describeRun(here, { ...resolved, emptied, apps }), alreadyRunning: true },
     `${text}\n  already running, process ${run.pid}; stop it with: hyper-sandbox down\n`,
   )
   return 0

@@ -6,7 +6,7 @@ import { resolveConfig } from './config.ts'
 import { startDetached } from './detached.ts'
 import { parseVerb } from './parse.ts'
 import type { Project } from './project.ts'
-import { inspectProcess } from './running.ts'
+import { appsInRunning, inspectProcess } from './running.ts'
 import { stopSandbox } from './stop.ts'
 import { describeRun, summaryOf } from './summary.ts'
 
@@ -37,9 +37,10 @@ export async function restartSandbox(
   const started = await startDetached(context, resolved, again, timeoutMs)
   if (started === 'taken') throw new HyperError('NOT_READY', 'another start of this sandbox came between')
   const { run, emptied } = started
-  const text = summaryOf(output, run, { ...resolved, cwd, emptied })
+  const apps = await appsInRunning(run, stateDirectory)
+  const text = summaryOf(output, run, { ...resolved, cwd, emptied, apps })
   output.report(
-    describeRun(run, { ...resolved, emptied }),
+    describeRun(run, { ...resolved, emptied, apps }),
     `${text}\n  restarted in the background, process ${run.pid}\n`,
   )
   return 0

@@ -2,8 +2,10 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Logger } from 'pino'
 import { HyperError } from '../server/error.ts'
 import { asHyperError } from '../server/port.ts'
+import type { AppStatus } from '../server/ports/apps.ts'
 import type { Emptied } from '../server/purge.ts'
 import type { Services } from '../server/services.ts'
 import { explainAddressInUse } from './address-holder.ts'
@@ -39,7 +41,7 @@ export interface RunOptions {
   /** Resolves when the sandbox shall stop. */
   stopRequested: Promise<StopReason>
   onShutdown(): void
-  onReady(run: EmbeddedRun, emptied: Emptied[]): void
+  onReady(run: EmbeddedRun, emptied: Emptied[], apps: readonly AppStatus[]): void
 }
 
 /** Resolves with why it stopped, or `'taken'` when another process runs this project's sandbox. @throws HyperError */
@@ -88,8 +90,9 @@ export async function runSandbox(resolved: Resolved, options: RunOptions): Promi
     }
     writeRun(stateDirectory, ready)
     logger.info({ url, https: https?.url, version: VERSION, services: run.services }, 'ready')
-    options.onReady(ready, emptied)
+    options.onReady(ready, emptied, sandbox.apps.status())
 
+    using _ = project.file === undefined ? undefined : await applySaved(project.file, sandbox, logger)
     const reason = await options.stopRequested
     logger.info({ reason }, 'stopping')
     await sandbox.close()
@@ -101,6 +104,17 @@ export async function runSandbox(resolved: Resolved, options: RunOptions): Promi
     process.off('exit', cleanUp)
     cleanUp()
   }
+}
+
+/** What the project file says of apps is served as soon as it is saved. */
+async function applySaved(file: string, { appSet }: RunningSandbox, logger: Logger): Promise<Disposable> {
+  const { watchProject } = await import('./watch-project.ts')
+  const reload = async () => {
+    const { added, removed, changed, failed } = await appSet.reload()
+    if (added.length + removed.length + changed.length + failed.length > 0)
+      logger.info({ added, removed, changed, failed: failed.map(({ name }) => name) }, 'apps changed')
+  }
+  return watchProject(file, reload, ({ message }) => logger.error(`${message}; the apps are as they were`))
 }
 
 async function start(

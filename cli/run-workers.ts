@@ -20,6 +20,7 @@ export async function runWorkers({ env, exit, output, flags }: Context): Promise
     directory,
     domain: flags.text('domain'),
     drainMs: DRAIN_MS,
+    isProduction: flags.has('production'),
     extend: reloadChanged,
   })
   output.note(`listening on ${host.tcpPort}; what apps say is in the log of the gateway`)

@@ -1,6 +1,7 @@
 /** What runs in a project, and how another process talks to it. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { HyperError } from '../server/error.ts'
+import type { AppConfig, AppStatus, Reloaded } from '../server/ports/apps.ts'
 import type { Emptied } from '../server/purge.ts'
 import type { ServiceName } from '../server/services.ts'
 import { inspectProject, type Running } from './engines/engine.ts'
@@ -87,6 +88,34 @@ export async function importIntoRunning(
   request: ImportRequest,
 ): Promise<ImportResult> {
   return (await control(run, stateDirectory, '/_sandbox/import', request, WORK_MS)) as ImportResult
+}
+
+/** How its apps are; none where it does not say. */
+export async function appsInRunning(run: Run, stateDirectory: string): Promise<AppStatus[]> {
+  try {
+    const response = await fetch(`${run.url}/_sandbox/apps`, {
+      headers: { authorization: bearer(stateDirectory) },
+      signal: AbortSignal.timeout(ANSWER_MS),
+    })
+    return response.ok ? ((await response.json()) as { apps: AppStatus[] }).apps : []
+  } catch {
+    return []
+  }
+}
+
+/**
+ * Makes these the apps that run there.
+ *
+ * @param fresh names of those that get new processes even where nothing has changed
+ */
+export async function applyInRunning(
+  run: Run,
+  stateDirectory: string,
+  apps: readonly AppConfig[],
+  fresh: readonly string[] = [],
+): Promise<Omit<Reloaded, 'drained'>> {
+  const answer = await control(run, stateDirectory, '/_sandbox/apps', { apps, fresh }, WORK_MS)
+  return answer as Omit<Reloaded, 'drained'>
 }
 
 /** Asks it to stop; resolves when it said yes. */

@@ -77,12 +77,13 @@ function createLineReader(file: Awaited<ReturnType<typeof open>>) {
 }
 
 /** One process logs for all services: what is one service's are the requests to it, in both structures of addresses. */
-function filterOf({ services, since }: LogRequest): (line: string) => boolean {
+function filterOf({ services, apps, since }: LogRequest): (line: string) => boolean {
   const named = parseKinds(services)
-  if (named.length === 0 && since === undefined) return () => true
+  if (named.length === 0 && since === undefined && apps === undefined) return () => true
   return (line) => {
-    const { time = 0, url } = parse(line)
+    const { time = 0, url, app } = parse(line)
     if (since !== undefined && time < since) return false
+    if (apps && !isOf(apps, app)) return false
     if (named.length === 0) return true
     const [first = '', second = ''] = (url ?? '').split('?')[0]?.split('/').slice(1) ?? []
     return named.some((service) => service === first || (service === second && !isServiceName(first)))
@@ -99,8 +100,13 @@ function parseKinds(services: readonly string[]): ServiceName[] {
   })
 }
 
+/** @param apps none named: any */
+export function isOf(apps: readonly string[], app: unknown): boolean {
+  return typeof app === 'string' && (apps.length === 0 || apps.includes(app))
+}
+
 /** A line that a crash cut short is shown as it stands. */
-function parse(line: string): { time?: number; url?: string; msg?: string } {
+function parse(line: string): { time?: number; url?: string; app?: string; msg?: string } {
   try {
     return JSON.parse(line)
   } catch {

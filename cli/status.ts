@@ -1,10 +1,11 @@
 /** The state of a project's sandbox, service by service. */
 import type { ServiceName } from '../server/services.ts'
+import { appErrors, appPhrase, appReports } from './app-report.ts'
 import { KINDS } from './config.ts'
 import { inspectProject, type PartStatus } from './engines/engine.ts'
 import { columns } from './output.ts'
 import type { Project } from './project.ts'
-import { readiness } from './running.ts'
+import { appsInRunning, readiness } from './running.ts'
 import { describeRun, maskedConnectionString, storedAt } from './summary.ts'
 
 /** `off`: left out of this run. */
@@ -18,7 +19,11 @@ export async function statusOf(project: Project, env: NodeJS.ProcessEnv) {
   const { engine, found } = await inspectProject(project, env)
   const where = { directory: project.directory, stateDirectory: project.stateDirectory }
   const run = found.state === 'running' ? found.run : undefined
-  const [parts, ready] = await Promise.all([engine.parts(project, run), run && readiness(run)])
+  const [parts, ready, apps] = await Promise.all([
+    engine.parts(project, run),
+    run && readiness(run),
+    run ? appsInRunning(run, project.stateDirectory) : [],
+  ])
   if (!run) {
     const state = found.state === 'running' ? 'stopped' : found.state
     return { running: false as const, state, ...where, engine: engine.name, ...(parts.length > 0 ? { parts } : {}) }
@@ -37,6 +42,7 @@ export async function statusOf(project: Project, env: NodeJS.ProcessEnv) {
     ...described,
     ready: ready?.ok ?? false,
     services,
+    apps: appReports(run, apps),
     ...(parts.length > 0 ? { parts } : {}),
   }
 }
@@ -53,8 +59,12 @@ export function statusText(found: RunningStatus, cwd: string): string {
     ['since', found.startedAt],
     ['stored', storedAt(found, cwd)],
   ]
-  if (found.parts) return `${columns(about)}\n\n${partsTable(found, found.parts)}`
-  return columns([...about, ...KINDS.map((kind) => [kind, servicePhrase(found, kind)])])
+  const apps = found.apps.map((app) => ['app', `${app.url}  ${appPhrase(app)}`])
+  const services = KINDS.map((kind) => [kind, servicePhrase(found, kind)])
+  const tables = found.parts
+    ? [columns([...about, ...apps]), partsTable(found, found.parts)]
+    : [columns([...about, ...services, ...apps])]
+  return [...tables, appErrors(found.apps).trimEnd()].filter((text) => text !== '').join('\n\n')
 }
 
 const WORDS: Record<ServiceState, string> = {

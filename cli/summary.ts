@@ -1,8 +1,10 @@
 /** A running sandbox in words: the table that `up` ends with, and the same facts for machines. */
 import { homedir } from 'node:os'
 import { relative, sep } from 'node:path'
+import type { AppStatus } from '../server/ports/apps.ts'
 import type { Emptied } from '../server/purge.ts'
 import type { ServiceName } from '../server/services.ts'
+import { appErrors, appPhrase, appReports } from './app-report.ts'
 import { connectionString } from './connection-string.ts'
 import { columns, type Output } from './output.ts'
 import type { ComposeRun, EmbeddedRun, EngineName, Run } from './state.ts'
@@ -13,6 +15,8 @@ export interface Effects {
   create: readonly ServiceName[]
   /** Asked for, but their creation takes what only the user knows. */
   uncreated: readonly ServiceName[]
+  /** How its apps are by then. */
+  apps: readonly AppStatus[]
 }
 
 /** What `--json` tells of a run. */
@@ -22,7 +26,8 @@ export function describeRun(run: Run, effects?: Effects) {
   const described = { ...told, connectionString: maskedConnectionString(run), address: { host, tcpPort } }
   if (!effects) return described
   const createWith = Object.fromEntries(effects.uncreated.map((kind) => [kind, creatingCall(run, kind)]))
-  return { ...described, emptied: effects.emptied, created: effects.create, createWith }
+  const apps = appReports(run, effects.apps)
+  return { ...described, apps, emptied: effects.emptied, created: effects.create, createWith }
 }
 
 /** In the place of a secret. */
@@ -36,10 +41,11 @@ export function maskedConnectionString({ url, domain, authKey }: Pick<Run, 'url'
 export function summaryOf(output: Output, run: Run, effects: Effects & { cwd: string }): string {
   const { url, domain, services } = run
   const { create, uncreated, emptied, cwd } = effects
+  const apps = appReports(run, effects.apps)
   const hasExample = run.authKey === undefined && (uncreated.length === 0 || create.length > 0)
   const rows = services.map((service) => [service, `${url}/${service}/${domain}`])
   const about = [
-    ...run.apps.map((app) => ['app', `${appUrl(run, app)}  ${app.name}`]),
+    ...apps.map((app) => ['app', `${app.url}  ${appPhrase(app)}`]),
     ['connect', `HYPER=${maskedConnectionString(run)}`],
     ...(run.https ? [['https', run.https.url]] : []),
     ...(run.https?.authorityFile ? [['trust', `NODE_EXTRA_CA_CERTS=${run.https.authorityFile}`]] : []),
@@ -58,12 +64,8 @@ export function summaryOf(output: Output, run: Run, effects: Effects & { cwd: st
   )
   const purged = emptied.map((one) => `  ${emptiedLine(one)}\n`).join('')
   const title = `${output.style('green', 'hyper-sandbox')} ${run.version}, ${run.name}, engine ${run.engine}`
-  return `\n  ${title}\n\n${indent(table)}\n${purged === '' ? '' : `\n${purged}`}`
-}
-
-/** Where a browser on this machine reaches it; a pattern of hosts stands as it is. */
-export function appUrl({ tcpPort }: Pick<Run, 'tcpPort'>, { hostnames }: Run['apps'][number]): string {
-  return `http://${hostnames[0]}:${tcpPort}`
+  const broken = appErrors(apps).replace(/^(?=.)/gm, '  ')
+  return [`\n  ${title}\n\n${indent(table)}\n`, purged, broken].filter((part) => part !== '').join('\n')
 }
 
 const EPHEMERAL: Record<EngineName, string> = {

@@ -9,6 +9,7 @@ import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
 import { type AdapterOptions, type RemoteOptions, registry, type Settings } from '../adapters/registry.ts'
 import { buildApp } from '../server/app.ts'
+import type { AppSet } from '../server/app-set.ts'
 import type { Credentials } from '../server/credentials.ts'
 import { HyperError } from '../server/error.ts'
 import { createMetrics } from '../server/metrics.ts'
@@ -50,6 +51,8 @@ export interface SandboxConfig {
     /** HTTPS beside HTTP. */
     tls?: TlsConfig
   }
+  /** Clients of apps are told nothing of what went wrong in them. */
+  isProduction?: boolean
   logRequests: boolean
   token: string
   /** What URLs are signed with, base64url. */
@@ -78,6 +81,8 @@ export interface RunningSandbox {
   instance: string
   services: Services
   apps: AppHost
+  /** Which of them run. */
+  appSet: AppSet
   /** Lets open requests finish for at most two seconds, then closes everything. Safe to repeat. */
   close(): Promise<void>
 }
@@ -127,6 +132,7 @@ export async function startSandbox(config: SandboxConfig, options: StartOptions)
   const prepared = Promise.withResolvers<void>()
   let opened: OpenApps | undefined
   const metrics = createMetrics()
+  const appDirectory = config.workers?.directory ?? config.projectDirectory
   /** What an app asks of the services, as if it came over the network: it is no loopback peer, and so no admin. */
   let serveApp: ((request: IncomingMessage, response: ServerResponse) => void) | undefined
   try {
@@ -144,8 +150,8 @@ export async function startSandbox(config: SandboxConfig, options: StartOptions)
       admin: {
         host: apps,
         apps: set,
-        roots: [config.projectDirectory],
-        configOf: (entry) => appConfigOf(entry, config.projectDirectory),
+        roots: [appDirectory],
+        configOf: (entry) => appConfigOf(entry, appDirectory),
       },
       instance,
       version: VERSION,
@@ -192,6 +198,7 @@ export async function startSandbox(config: SandboxConfig, options: StartOptions)
       instance,
       services,
       apps,
+      appSet: set,
       close() {
         closing ??= (async () => {
           await Promise.all([services.queue?.stop({}), stopListening()])

@@ -14,6 +14,8 @@ const ENV_VARIABLE = 'HYPER_SANDBOX_APPS_ENV'
 export const WORKERS_VARIABLES = [KEY_VARIABLE, URL_VARIABLE, GATEWAY_VARIABLE, APPS_VARIABLE, ENV_VARIABLE] as const
 
 export const WORKERS_TCP_PORT = 6366
+/** Where the container of apps sees the project. */
+export const PROJECT_DIRECTORY = '/project'
 
 /** Told to both. */
 export const LINK = {
@@ -24,7 +26,9 @@ export const LINK = {
 /** For the gateway; nothing when its apps run where it does. */
 export function workersOf(env: NodeJS.ProcessEnv): WorkersConfig | undefined {
   const { [URL_VARIABLE]: url, [KEY_VARIABLE]: key, [GATEWAY_VARIABLE]: gatewayUrl } = env
-  return url && key && gatewayUrl ? { url, key, ingressTcpPort: tcpPortOf(gatewayUrl) } : undefined
+  return url && key && gatewayUrl
+    ? { url, key, ingressTcpPort: tcpPortOf(gatewayUrl), directory: PROJECT_DIRECTORY }
+    : undefined
 }
 
 /** For the container of apps. @throws CONFIG_INVALID */

@@ -1,6 +1,6 @@
 /** The apps that run, over the changes that the admin API, the configuration and saved sources ask for: one change at a time. */
 import { HyperError } from './error.ts'
-import type { AppConfig, AppHost, LoadError, Reloaded } from './ports/apps.ts'
+import type { AppConfig, AppHost, ApplyOptions, LoadError, Reloaded } from './ports/apps.ts'
 
 /** What a configuration says now. */
 export interface ConfiguredApps {
@@ -10,7 +10,7 @@ export interface ConfiguredApps {
 }
 
 export interface AppSet {
-  apply(configured: ConfiguredApps): Promise<Reloaded>
+  apply(configured: ConfiguredApps, options?: Pick<ApplyOptions, 'fresh'>): Promise<Reloaded>
   /** Makes what the configuration says now the apps that run: added ones go, removed ones come back. @throws what reading it throws; nothing changes then */
   reload(): Promise<Reloaded>
   readonly canReload: boolean
@@ -33,13 +33,13 @@ export function createAppSet(host: AppHost, read?: () => ConfiguredApps | Promis
     return changed
   }
 
-  async function become(next: ConfiguredApps): Promise<Reloaded> {
+  async function become(next: ConfiguredApps, options: Pick<ApplyOptions, 'fresh'> = {}): Promise<Reloaded> {
     current = next
-    return await host.apply(next.apps, { catchAll: next.catchAllOf?.(next.apps) })
+    return await host.apply(next.apps, { ...options, catchAll: next.catchAllOf?.(next.apps) })
   }
 
   return {
-    apply: (configured) => inTurn(() => become(configured)),
+    apply: (configured, options) => inTurn(() => become(configured, options)),
     reload: () =>
       inTurn(async () => {
         if (!read) throw new HyperError('ROUTE_NOT_FOUND', 'there is no configuration to read again')

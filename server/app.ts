@@ -160,7 +160,12 @@ export function buildApp(options: GatewayOptions): FastifyInstance {
 
   registerHealthRoutes(app, services, { instance: options.instance, version: options.version })
   app.get('/metrics', async (_request, reply) => reply.type(metrics.contentType).send(await metrics.text()))
-  registerSandboxRoutes(app, services, { token, shutdown: onShutdown, importDirectory: options.importDirectory })
+  registerSandboxRoutes(app, services, {
+    token,
+    shutdown: onShutdown,
+    importDirectory: options.importDirectory,
+    apps: options.admin,
+  })
   if (options.admin) {
     const admin = createAdmin({ ...options.admin, token, isOpenLocally: true, allowsHost: () => true })
     for (const path of ADMIN_PATHS) {

@@ -114,7 +114,8 @@ export async function createWorkerdApps(options: WorkerdAppsOptions): Promise<Ap
       for (const config of configs) if (!known.has(config.name)) apps.set(config.name, supervise(config))
       await Promise.all(
         configs.map(async (config) => {
-          const came = await apps.get(config.name)?.update(config, { fresh })
+          const isFresh = typeof fresh === 'boolean' ? fresh : fresh.includes(config.name)
+          const came = await apps.get(config.name)?.update(config, { fresh: isFresh })
           if (typeof came === 'object') result.failed.push({ name: config.name, error: came as LoadError })
           else if (!known.has(config.name)) result.added.push(config.name)
           else if (came) result[came].push(config.name)

@@ -17,6 +17,7 @@ export const RUN_FLAGS: readonly Flag[] = [
   { name: 'expose', about: 'reach the servers of the compose engine from this machine too; prints their addresses' },
   { name: 'tls', about: 'serve HTTPS too, on the TCP port after the other (default: 6364)' },
   { name: 'ephemeral', about: 'keep the data in a temporary directory, gone at the end' },
+  { name: 'production', about: 'tell clients of apps nothing of what went wrong in them' },
   { name: 'log-requests', about: 'log every request, not only failed and slow ones' },
   CONFIG_FLAG,
 ]

@@ -4,7 +4,10 @@ import type { Command, Context } from '../command.ts'
 export const workers: Command = {
   name: '_workers',
   summary: 'the host of apps in a stack',
-  flags: [{ name: 'domain', value: '<name>', about: 'domain that its apps are bound to' }],
+  flags: [
+    { name: 'domain', value: '<name>', about: 'domain that its apps are bound to' },
+    { name: 'production', about: 'tell clients nothing of what went wrong' },
+  ],
   examples: [],
   async run(context: Context) {
     const { runWorkers } = await import('../run-workers.ts')

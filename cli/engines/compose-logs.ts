@@ -6,24 +6,28 @@ import { isServiceName } from '../../server/services.ts'
 import type { Context } from '../command.ts'
 import { KINDS } from '../config.ts'
 import { PRETTY } from '../log-format.ts'
+import { isOf } from '../show-logs.ts'
 import { didYouMean } from '../suggest.ts'
 import type { LogRequest } from './engine.ts'
 
 const PART_COLUMNS = Math.max(...PARTS.map((part) => part.length))
 
 export async function showContainerLogs(stack: Stack, { output, env }: Context, request: LogRequest): Promise<number> {
-  const { follow, tail, since } = request
-  const parts = partsNamed(request.services)
+  const { follow, tail, since, apps } = request
+  // Apps are told of by the gateway.
+  const parts: Part[] = apps ? ['gateway'] : partsNamed(request.services)
   const colorize = process.stdout.isTTY === true && !env.NO_COLOR && !env.CI
   const format = output.json ? (line: LogLine) => JSON.stringify(recordOf(line)) : logFormat(colorize)
   const reading = new AbortController()
-  const lines = stack.logs({
+  const logged = stack.logs({
     ...(parts.length > 0 ? { parts } : {}),
     follow,
-    tail,
+    // The last lines of apps are not the last lines.
+    ...(apps && !follow ? {} : { tail }),
     ...(since === undefined ? {} : { since: since / 1000 }),
     signal: reading.signal,
   })
+  const lines = apps ? linesOf(apps, logged, follow ? Number.POSITIVE_INFINITY : tail) : logged
   if (output.json && !follow) {
     const records = (await Array.fromAsync(lines)).map(recordOf)
     output.answer({ records })
@@ -39,11 +43,21 @@ export async function showContainerLogs(stack: Stack, { output, env }: Context, 
   return 0
 }
 
+/** What is of these apps; the last lines of it once all are known. */
+async function* linesOf(apps: readonly string[], lines: AsyncIterable<LogLine>, tail: number): AsyncGenerator<LogLine> {
+  const kept: LogLine[] = []
+  for await (const line of lines) {
+    if (!isOf(apps, (recordOf(line) as { app?: unknown }).app)) continue
+    if (tail === Number.POSITIVE_INFINITY) yield line
+    else if (kept.push(line) > tail) kept.shift()
+  }
+  yield* kept
+}
+
 /** A gateway's record as people read it, what others say as it is. */
 function logFormat(colorize: boolean): (line: LogLine) => string {
   const pretty = prettyFactory({ ...PRETTY, colorize })
-  return ({ part, text }) =>
-    `${part.padEnd(PART_COLUMNS)} | ${part === 'gateway' || part === 'workers' ? pretty(text).trimEnd() : text}`
+  return ({ part, text }) => `${part.padEnd(PART_COLUMNS)} | ${part === 'gateway' ? pretty(text).trimEnd() : text}`
 }
 
 /** A gateway's line is a record itself. */

@@ -4,7 +4,7 @@ import { HyperError } from '../../server/error.ts'
 import type { ServiceName } from '../../server/services.ts'
 import type { Context } from '../command.ts'
 import { up } from '../commands/up.ts'
-import { resolveConfig } from '../config.ts'
+import { type Resolved, resolveConfig } from '../config.ts'
 import { parseVerb } from '../parse.ts'
 import type { Project } from '../project.ts'
 import { notRunning } from '../running.ts'
@@ -71,6 +71,16 @@ function refuse(service: ServiceName, { services, servers }: ComposeRun): void {
 }
 
 /** The flags of the run before count again; the project file and the environment are read anew. */
+export async function resolveAgain(
+  { env, cwd }: Pick<Context, 'env' | 'cwd'>,
+  before: ComposeRun | undefined,
+  more: readonly string[] = [],
+): Promise<Resolved> {
+  const parsed = parseVerb(up, [...(before?.arguments ?? []), ...more], env)
+  if (parsed === 'help') throw new HyperError('INTERNAL', 'the state of this run cannot be read')
+  return await resolveConfig({ flags: parsed.flags, env, cwd })
+}
+
 async function restartAll(
   stacks: Stacks,
   context: Context,
@@ -78,11 +88,8 @@ async function restartAll(
   { timeoutMs }: RestartOptions,
 ): Promise<number> {
   const { flags, output, env, cwd, exit } = context
-  const again = [...(before?.arguments ?? []), ...flags.toArguments(['timeout', 'json'])]
-  const parsed = parseVerb(up, again, env)
-  if (parsed === 'help') throw new HyperError('INTERNAL', 'the state of this run cannot be read')
   // Looked at before anything is stopped: a mistake in the project file costs no running sandbox.
-  const resolved = await resolveConfig({ flags: parsed.flags, env, cwd })
+  const resolved = await resolveAgain(context, before, flags.toArguments(['timeout', 'json']))
   using stop = listenForStop(exit)
   const starting = startStack(stacks, resolved, {
     timeoutMs,
@@ -94,8 +101,8 @@ async function restartAll(
     onWarning: (text) => output.warn(text),
     onWaiting() {},
   })
-  const { run, emptied } = await output.progress('restarting', starting)
-  const text = summaryOf(output, run, { ...resolved, cwd, emptied })
-  output.report(describeRun(run, { ...resolved, emptied }), `${text}\n  restarted in the background\n`)
+  const { run, emptied, apps } = await output.progress('restarting', starting)
+  const text = summaryOf(output, run, { ...resolved, cwd, emptied, apps })
+  output.report(describeRun(run, { ...resolved, emptied, apps }), `${text}\n  restarted in the background\n`)
   return 0
 }

@@ -2,13 +2,14 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { PartState, Stack, StackConfig } from '../../compose/stack.ts'
 import { HyperError } from '../../server/error.ts'
+import type { AppStatus } from '../../server/ports/apps.ts'
 import type { Emptied } from '../../server/purge.ts'
 import type { ServiceName } from '../../server/services.ts'
 import { reachable } from '../../server/start.ts'
 import { explainAddressInUse } from '../address-holder.ts'
 import type { Resolved } from '../config.ts'
 import { registerSandbox } from '../registry.ts'
-import { createInRunning, purgeRunning, readiness } from '../running.ts'
+import { appsInRunning, createInRunning, purgeRunning, readiness } from '../running.ts'
 import { serverHosts } from '../server-host.ts'
 import type { StopReason } from '../signals.ts'
 import { type ComposeRun, makeStateDirectory, readRun, remember, removeRun, writeRun } from '../state.ts'
@@ -41,6 +42,7 @@ export interface StartedStack {
   stack: Stack
   run: ComposeRun
   emptied: Emptied[]
+  apps: readonly AppStatus[]
   /** It answered before, whatever was changed in it. */
   wasRunning: boolean
   /** Parts whose containers are others than before, or were started. */
@@ -84,6 +86,7 @@ export async function startStack(stacks: Stacks, resolved: Resolved, options: St
     remember(stateDirectory, { composeDigest: composeFileDigest(stateDirectory) })
     await answers(stack, addressed, deadline.signal, options)
 
+    const apps = await settledApps(addressed, stateDirectory, deadline.signal)
     const partsAfter = await stack.parts({ usage: false })
     const changed = changedParts(partsBefore, partsAfter)
     const run: ComposeRun = { ...addressed, phase: 'ready', exposed: config.expose ? exposedParts(partsAfter) : {} }
@@ -102,7 +105,7 @@ export async function startStack(stacks: Stacks, resolved: Resolved, options: St
       version: VERSION,
     })
     registerQuietly(env, sandbox)
-    return { stack, run, emptied, wasRunning, changed }
+    return { stack, run, emptied, apps, wasRunning, changed }
   } catch (error) {
     if (!existed) {
       // A database that was interrupted in its first moments is none; one that there was before is somebody's.
@@ -174,6 +177,16 @@ async function answers(
     throw signal.aborted ? await lateWith(stack, silent, signal.reason) : error
   } finally {
     watching.abort()
+  }
+}
+
+/** Each runs, or it is known why not; one that does not is no failure of the sandbox. */
+async function settledApps(run: ComposeRun, stateDirectory: string, signal: AbortSignal): Promise<AppStatus[]> {
+  for (;;) {
+    const apps = await appsInRunning(run, stateDirectory)
+    const isSettled = apps.length >= run.apps.length && apps.every(({ state }) => state !== 'starting')
+    if (isSettled || signal.aborted) return apps
+    await sleep(POLL_MS)
   }
 }
 

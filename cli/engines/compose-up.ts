@@ -9,10 +9,13 @@ import type { Flags } from '../flags.ts'
 import { PRETTY } from '../log-format.ts'
 import { OWN_FLAGS } from '../restart-arguments.ts'
 import { exitCodeOf, listenForStop, type StopRequests } from '../signals.ts'
-import { readRun, removeRun } from '../state.ts'
+import { type ComposeRun, readRun, removeRun } from '../state.ts'
 import { describeRun, summaryOf } from '../summary.ts'
+import { watchProject } from '../watch-project.ts'
+import { applyOnCompose } from './compose-apps.ts'
 import { lockWithin } from './compose-lock.ts'
 import { pullImages } from './compose-pull.ts'
+import { resolveAgain } from './compose-restart.ts'
 import { type StartedStack, startStack } from './compose-start.ts'
 import type { UpOptions } from './engine.ts'
 import type { Stacks } from './stacks.ts'
@@ -50,7 +53,21 @@ export async function upOnCompose(
   const started = await output.progress(progress, starting)
   const follows = !flags.has('detach') && !flags.has('wait') && !started.wasRunning
   report(context, resolved, started, { follows, tookMs: Math.round(performance.now() - begun) })
-  return follows ? await follow(context, resolved, started, stop) : 0
+  if (!follows) return 0
+  using _ =
+    resolved.project.file === undefined ? undefined : applySaved(stacks, context, resolved.project.file, started.run)
+  return await follow(context, resolved, started, stop)
+}
+
+/** What the project file says of apps is served as soon as it is saved. */
+function applySaved(stacks: Stacks, context: Context, file: string, run: ComposeRun): Disposable {
+  const { output, env, cwd } = context
+  const apply = async () => {
+    const resolved = await resolveAgain({ env, cwd }, run)
+    const now = readRun(resolved.config.stateDirectory)
+    if (now?.engine === 'compose') await applyOnCompose(stacks, context, resolved, now, [])
+  }
+  return watchProject(file, apply, ({ message }) => output.warn(`${message}; the apps are as they were`))
 }
 
 /** What runs already stays: a start that names services adds them, one that names none repeats the last. */
@@ -79,15 +96,15 @@ function argumentsOf(flags: Flags, { config }: Resolved, chosen: boolean): strin
 function report(
   { output, cwd }: Context,
   resolved: Resolved,
-  { run, emptied, wasRunning, changed }: StartedStack,
+  { run, emptied, apps, wasRunning, changed }: StartedStack,
   { follows, tookMs }: { follows: boolean; tookMs: number },
 ): void {
-  const text = summaryOf(output, run, { ...resolved, cwd, emptied })
+  const text = summaryOf(output, run, { ...resolved, cwd, emptied, apps })
   const changes = changed.length === 0 ? 'already running' : `brought up to date: ${changed.join(', ')}`
   const ready = follows ? `ready in ${tookMs} ms; Ctrl-C stops it` : 'ready in the background'
   const last = follows ? ready : `${wasRunning ? changes : ready}; stop it with: hyper-sandbox down`
   output.report(
-    { ...describeRun(run, { ...resolved, emptied }), ...(wasRunning ? { alreadyRunning: true } : {}), changed },
+    { ...describeRun(run, { ...resolved, emptied, apps }), ...(wasRunning ? { alreadyRunning: true } : {}), changed },
     `${text}\n  ${last}\n`,
   )
 }

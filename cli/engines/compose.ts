@@ -84,6 +84,11 @@ function create(stacks: Stacks): Engine {
       return await showContainerLogs(await lookUp(project), context, request)
     },
 
+    async applyApps(context, resolved, run, fresh) {
+      const { applyOnCompose } = await import('./compose-apps.ts')
+      if (run.engine === 'compose') await applyOnCompose(stacks, context, resolved, run, fresh)
+    },
+
     async purgeStopped({ project }) {
       throw notRunning(project.directory, 'stopped')
     },

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import type { Context } from '../command.ts'
 import type { Resolved } from '../config.ts'
 import { OWN_FLAGS, restartArguments } from '../restart-arguments.ts'
-import { importIntoRunning, inspectProcess } from '../running.ts'
+import { applyInRunning, appsInRunning, importIntoRunning, inspectProcess } from '../running.ts'
 import { exitCodeOf, listenForStop } from '../signals.ts'
 import { makeStateDirectory, stateFiles } from '../state.ts'
 import { describeRun, summaryOf } from '../summary.ts'
@@ -57,6 +57,10 @@ export const embedded: Engine = {
     return await showLogs(context, project, request)
   },
 
+  async applyApps(_context, { config }, run, fresh) {
+    await applyInRunning(run, config.stateDirectory, config.apps, fresh)
+  },
+
   async purgeStopped(resolved, kinds, domain) {
     // Nothing was ever kept here: there is nothing to empty, and nothing to make.
     if (!existsSync(stateFiles(resolved.config.stateDirectory).data)) return []
@@ -88,9 +92,10 @@ async function startInBackground(
   const started = await startDetached(context, resolved, context.flags.toArguments(OWN_FLAGS), timeoutMs)
   if (started === 'taken') return 'taken'
   const { run, emptied } = started
-  const text = summaryOf(context.output, run, { ...resolved, cwd: context.cwd, emptied })
+  const apps = await appsInRunning(run, resolved.config.stateDirectory)
+  const text = summaryOf(context.output, run, { ...resolved, cwd: context.cwd, emptied, apps })
   context.output.report(
-    describeRun(run, { ...resolved, emptied }),
+    describeRun(run, { ...resolved, emptied, apps }),
     `${text}\n  ready in the background; stop it with: hyper-sandbox down\n`,
   )
   return 0
@@ -118,11 +123,14 @@ async function startHere(
     colorize: output.lively,
     stopRequested: stop.requested,
     onShutdown: () => stop.stop('shutdown'),
-    onReady: (run, emptied) => {
+    onReady: (run, emptied, apps) => {
       ready.resolve()
-      const text = summaryOf(output, run, { ...resolved, cwd, emptied })
+      const text = summaryOf(output, run, { ...resolved, cwd, emptied, apps })
       const took = Math.round(performance.now() - begun)
-      output.report(describeRun(run, { ...resolved, emptied }), `${text}\n  ready in ${took} ms; Ctrl-C stops it\n`)
+      output.report(
+        describeRun(run, { ...resolved, emptied, apps }),
+        `${text}\n  ready in ${took} ms; Ctrl-C stops it\n`,
+      )
     },
   }).finally(ready.resolve)
   return ended === 'taken' ? 'taken' : exitCodeOf(ended)

@@ -48,6 +48,8 @@ export interface PartStatus {
 
 export interface LogRequest {
   services: readonly string[]
+  /** Only what is of apps: of these, or of all when none is named. */
+  apps?: readonly string[]
   follow: boolean
   tail: number
   /** Unix time in milliseconds. */
@@ -74,6 +76,12 @@ export interface Engine {
   parts(project: Project, run: Run | undefined): Promise<PartStatus[]>
   /** Resolves with the exit code. */
   logs(context: Context, project: Project, request: LogRequest): Promise<number>
+  /**
+   * Makes what the configuration says of apps what runs; resolves when each runs, or could not be loaded.
+   *
+   * @param fresh names of those that get new processes even where nothing has changed
+   */
+  applyApps(context: Context, resolved: Resolved, run: Run, fresh: readonly string[]): Promise<void>
   /** Empties services while nothing runs. @throws NOT_RUNNING where that takes a running one */
   purgeStopped(
     resolved: Resolved,

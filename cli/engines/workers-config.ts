@@ -8,9 +8,15 @@ import { dirname, isAbsolute, relative, sep } from 'node:path'
 import type { WorkersConfig } from '../../compose/stack.ts'
 import type { AppConfig } from '../../server/ports/apps.ts'
 import type { Resolved } from '../config.ts'
-import { appVariables, KEY_VARIABLE, LINK, secretAppVariables, WORKERS_TCP_PORT } from '../workers-variables.ts'
+import {
+  appVariables,
+  KEY_VARIABLE,
+  LINK,
+  PROJECT_DIRECTORY,
+  secretAppVariables,
+  WORKERS_TCP_PORT,
+} from '../workers-variables.ts'
 
-const PROJECT = '/project'
 const ELSEWHERE = '/apps'
 
 /** Each process may have so much beside twice its heap before it is ended (worker-runtime §12.5). */
@@ -18,11 +24,16 @@ const PROCESS_MB = 352
 const HOST_MB = 512
 const LEAST_MB = 4_096
 
-type Sandbox = Pick<Resolved['config'], 'apps' | 'projectDirectory'>
+type Sandbox = Pick<Resolved['config'], 'apps' | 'projectDirectory' | 'isProduction'>
+
+function productionOf({ isProduction }: Sandbox): Record<string, string> {
+  return isProduction ? { HYPER_SANDBOX_PRODUCTION: '1' } : {}
+}
 
 /** What the gateway is told. */
 export function environmentOfApps(sandbox: Sandbox): Record<string, string> {
-  return sandbox.apps.length === 0 ? {} : { ...LINK, ...appVariables(appsInContainer(sandbox)) }
+  if (sandbox.apps.length === 0) return {}
+  return { ...LINK, ...appVariables(appsInContainer(sandbox)), ...productionOf(sandbox) }
 }
 
 /** The same for nobody else's eyes. */
@@ -33,17 +44,27 @@ export function secretsOfApps({ apps }: Sandbox, token: string): Record<string, 
 export function workersConfigOf(sandbox: Resolved['config']): WorkersConfig | undefined {
   const { projectDirectory, stateDirectory, apps, domain } = sandbox
   if (apps.length === 0) return undefined
-  const project = { source: projectDirectory, target: PROJECT }
+  const project = { source: projectDirectory, target: PROJECT_DIRECTORY }
   const elsewhere = placesOf(sandbox).filter(({ isInProject, source }) => !isInProject && existsSync(source))
   const memoryMb = apps.reduce((sum, app) => sum + app.replicas * (PROCESS_MB + 2 * app.memoryMb), HOST_MB)
   return {
-    environment: { ...LINK, HYPER_SANDBOX_PORT: String(WORKERS_TCP_PORT), HYPER_SANDBOX_DOMAIN: domain },
+    environment: {
+      ...LINK,
+      HYPER_SANDBOX_PORT: String(WORKERS_TCP_PORT),
+      HYPER_SANDBOX_DOMAIN: domain,
+      ...productionOf(sandbox),
+    },
     secrets: [KEY_VARIABLE],
     mounts: [project, ...elsewhere.map(({ source, target }) => ({ source, target }))],
     hidden: existsSync(stateDirectory) ? [placeIn(project, stateDirectory)] : [],
     user: ownUser(),
     memoryLimit: `${Math.max(LEAST_MB, memoryMb)}m`,
   }
+}
+
+/** Nothing else of this machine need be seen. */
+export function areAllInProject(sandbox: Sandbox): boolean {
+  return placesOf(sandbox).every(({ isInProject }) => isInProject)
 }
 
 /** As their container finds them. */
@@ -73,7 +94,7 @@ function placesOf({ apps, projectDirectory }: Sandbox): Place[] {
   return apps.flatMap(({ name: app, path, assets }) =>
     [path, ...(assets === undefined ? [] : [assets])].map((one): Place => {
       if (isInside(one, projectDirectory))
-        return { app, path: one, isInProject: true, source: projectDirectory, target: PROJECT }
+        return { app, path: one, isInProject: true, source: projectDirectory, target: PROJECT_DIRECTORY }
       const isFile = statSync(one, { throwIfNoEntry: false })?.isFile() === true
       const target = `${ELSEWHERE}/${app}${one === assets ? '.assets' : ''}`
       return { app, path: one, isInProject: false, source: isFile ? dirname(one) : one, target }

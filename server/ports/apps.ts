@@ -117,8 +117,8 @@ export interface Reloaded {
 }
 
 export interface ApplyOptions {
-  /** New processes even where nothing has changed. */
-  fresh?: boolean
+  /** New processes even where nothing has changed: for all, or for these by name. */
+  fresh?: boolean | readonly string[]
   /** Name of the app that answers every other host. */
   catchAll?: string | undefined
 }

@@ -8,6 +8,7 @@ import { purge } from '../purge.ts'
 import { sendJson } from '../response.ts'
 import { SERVICE_NAMES, type Services } from '../services.ts'
 import { invalidArguments } from '../validation.ts'
+import { type AppsControl, registerSandboxAppRoutes } from './sandbox-apps.ts'
 
 const MAX_BODY_BYTES = 64 * 1024
 
@@ -31,6 +32,8 @@ const importRequest = z.object({
 export interface Control {
   token: string
   shutdown(): void
+  /** Absent: no apps, and no such routes. */
+  apps?: Pick<AppsControl, 'host' | 'apps'> | undefined
   /** Brings in what another server left in a directory of this machine. Absent: there is no such route. */
   importDirectory?: ((request: z.infer<typeof importRequest>) => Promise<object>) | undefined
 }
@@ -56,6 +59,12 @@ export function registerSandboxRoutes(app: FastifyInstance, services: Services, 
       if (!parsed.success) throw invalidArguments(parsed.error, body)
       return sendJson(request, reply, 200, JSON.stringify({ ok: true, ...(await importDirectory(parsed.data)) }))
     })
+  }
+
+  if (control.apps) {
+    const change = (request: FastifyRequest) => admitBearer(request, control.token)
+    const see = (request: FastifyRequest) => admit(request, control.token)
+    registerSandboxAppRoutes(app, { ...control.apps, admit: { see, change } })
   }
 
   app.post('/_sandbox/shutdown', { onRequest }, async (request, reply) => {
