@@ -22,6 +22,8 @@ const whole = (least: number, most: number) =>
 const hostname = z
   .string()
   .refine((text) => hostPatternOf(text) !== undefined, 'must be the name of a host, such as api.localhost')
+/** workerd reads UTF-8, which half a character has none of. */
+const wellFormed = z.string().refine((text) => text.isWellFormed(), 'must be well-formed Unicode')
 const bindingName = z.string().regex(/^[A-Za-z_$][\w$]*$/, 'must be the name of a variable')
 
 export const appName = z
@@ -42,7 +44,7 @@ export const appEntry = z.strictObject({
     .min(1, 'must not be empty')
     .describe('Its directory, or its entry file; from the directory of this file.'),
   env: z
-    .record(z.string(), z.union([z.string(), z.number(), z.boolean()], 'must be text, a number, true or false'))
+    .record(wellFormed, z.union([wellFormed, z.number(), z.boolean()], 'must be text, a number, true or false'))
     .optional()
     .describe('Text bindings: env.NAME.'),
   timeout_ms: whole(1, 3_600_000).optional().describe('How long it may hold its thread (408). Default: 5000.'),
