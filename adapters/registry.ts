@@ -6,6 +6,7 @@ import type { SearchPort } from '../server/ports/search.ts'
 import type { StoragePort } from '../server/ports/storage.ts'
 import type { WorkerHostOptions } from './apps/remote/host.ts'
 import type { RemoteAppsOptions } from './apps/remote.ts'
+import type { ScriptOptions } from './apps/workerd/script.ts'
 import type { WorkerdAppsOptions } from './apps/workerd.ts'
 import type { SqliteQueueOptions } from './queue/sqlite.ts'
 
@@ -58,6 +59,13 @@ export const registry = {
     queue: async (options) => (await import('./queue/bullmq.ts')).createBullmqQueue(options),
   },
 } satisfies { embedded: Factories<AdapterOptions>; remote: Factories<RemoteOptions> }
+
+/** What runs code that is no app. */
+export const scripts = {
+  run: async (path: string, options: ScriptOptions) =>
+    (await import('./apps/workerd/script.ts')).runScript(path, options),
+  evaluator: async (options: ScriptOptions) => (await import('./apps/workerd/script.ts')).startEvaluator(options),
+}
 
 /** What hosts apps: here, or in another container, where `openWorkerHost` is. */
 export const appHosts = {

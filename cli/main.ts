@@ -27,6 +27,9 @@ const VERBS: Readonly<Record<string, () => Promise<Command>>> = {
   open: async () => (await import('./commands/open.ts')).open,
   config: async () => (await import('./commands/config.ts')).config,
   serve: async () => (await import('./commands/serve.ts')).serve,
+  run: async () => (await import('./commands/run.ts')).run,
+  eval: async () => (await import('./commands/eval.ts')).evalVerb,
+  repl: async () => (await import('./commands/repl.ts')).repl,
   version: async () => (await import('./commands/version.ts')).version,
 }
 

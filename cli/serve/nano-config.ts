@@ -32,7 +32,7 @@ const settings = z.object({
     })
     .optional(),
 })
-const defaults = appEntry.pick({ timeout_ms: true, memory_mb: true })
+const defaults = appEntry.pick({ timeout_ms: true, memory_mb: true, expose_errors: true })
 
 export type NanoSettings = z.infer<typeof settings>
 
@@ -71,7 +71,7 @@ export function readNanoConfig(file: string, cwd: string): NanoConfig {
 function read(file: string, cwd: string): NanoConfig {
   const given = parse(file)
   const warnings: string[] = []
-  const { apps, defaults: givenDefaults = {}, ...rest } = given
+  const { apps, defaults: givenDefaults = {}, expose_errors, ...rest } = given
   if (apps === undefined) throw invalid('MissingField', 'apps is missing')
   if (!Array.isArray(apps)) throw invalid('InvalidType', 'apps must be a list')
   if (apps.length === 0) throw invalid('NoApps', 'No apps defined in config')
@@ -79,7 +79,11 @@ function read(file: string, cwd: string): NanoConfig {
 
   const { ownFields, aliased } = sorted(rest, Object.keys(settings.shape), '', warnings)
   const common = sorted(givenDefaults, Object.keys(defaults.shape), 'defaults.', warnings)
-  const commonDefaults = checked(defaults, { ...aliased, ...common.aliased, ...common.ownFields }, 'defaults.')
+  const commonDefaults = checked(
+    defaults,
+    { expose_errors, ...aliased, ...common.aliased, ...common.ownFields },
+    'defaults.',
+  )
   const entries = apps.map((app, at) => readApp(app, at, { file, cwd, commonDefaults, warnings }))
   refuseDuplicates(entries)
   return { ...checked(settings, ownFields, ''), apps: entries, defaults: commonDefaults, warnings }

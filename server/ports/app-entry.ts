@@ -5,7 +5,7 @@ import type { AppConfig, Compat, Outbound } from './apps.ts'
 import { hostPatternOf } from './hostnames.ts'
 
 /** The last day on which apps get no Node globals unless they ask (worker-runtime §12.2). */
-const COMPATIBILITY_DATE = '2026-08-03'
+export const DEFAULT_COMPATIBILITY_DATE = '2026-08-03'
 const DEFAULT_TIMEOUT_MS = 5_000
 const DEFAULT_MEMORY_MB = 128
 const DEFAULT_BODY_MB = 100
@@ -69,7 +69,7 @@ export const appEntry = z.strictObject({
     .string()
     .regex(/^\d{4}-\d{2}-\d{2}$/, 'must be a date such as 2026-07-01')
     .optional()
-    .describe(`As Workers have it. Default: ${COMPATIBILITY_DATE}.`),
+    .describe(`As Workers have it. Default: ${DEFAULT_COMPATIBILITY_DATE}.`),
   compatibility_flags: z.array(z.string()).optional().describe('As Workers have them, such as nodejs_compat.'),
   crons: z.array(z.string()).optional().describe('When its scheduled handler runs, such as */5 * * * *, in UTC.'),
   kv: z.record(bindingName, z.string()).optional().describe('Bindings whose values a cache store keeps, by its name.'),
@@ -101,7 +101,7 @@ export function appConfigOf(entry: AppEntry, directory: string): AppConfig {
     outbound: outboundOf(entry.outbound),
     exposeErrors: entry.expose_errors ?? true,
     compat: (entry.compat ?? []) as Compat[],
-    compatibilityDate: entry.compatibility_date ?? COMPATIBILITY_DATE,
+    compatibilityDate: entry.compatibility_date ?? DEFAULT_COMPATIBILITY_DATE,
     compatibilityFlags: entry.compatibility_flags ?? [],
     crons: entry.crons ?? [],
     kv: entry.kv ?? {},

@@ -147,7 +147,7 @@ const METADATA = ['169.254.0.0/16', 'fd00:ec2::254/128', '100.100.100.200/32', '
 const SOCKETS = ['unix', 'unix-abstract']
 
 /** Judged by address, after names are resolved: a name that leads to the host's own network is refused as its address would be. */
-function networkOf(outbound: Outbound): Value {
+export function networkOf(outbound: Outbound): Value {
   const tlsOptions = { trustBrowserCas: true }
   if (outbound === 'none') return { allow: [] }
   if (outbound === 'all') return { allow: ['public', 'private'], deny: [...METADATA, ...SOCKETS], tlsOptions }

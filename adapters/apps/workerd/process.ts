@@ -16,7 +16,7 @@ import { withOrigins } from './source-positions.ts'
 
 /** A module that loops while it is loaded would never listen. */
 const START_MS = 4_000
-const RUNTIME = join(import.meta.dirname, 'runtime')
+export const RUNTIME = join(import.meta.dirname, 'runtime')
 const SOCKETS = 3
 /** Of what it said before it was ready, for the explanation of a failed start. */
 const MAX_LINES = 200
@@ -134,7 +134,7 @@ async function inTime(work: Promise<void>, exited: Promise<unknown>): Promise<vo
 let binary: string | undefined
 
 /** The platform's own binary: npm's wrapper would be one more process. @throws Error where there is none for this platform */
-function workerdBinary(): string {
+export function workerdBinary(): string {
   binary ??= createRequire(import.meta.url)('workerd').default as string
   return binary
 }
@@ -143,7 +143,7 @@ function workerdBinary(): string {
  * The command with what ends it when we end, even by `kill -9`: the kernel on Linux, elsewhere a shell that waits for our end of
  * a pipe.
  */
-function bound(command: readonly string[]): readonly string[] {
+export function bound(command: readonly string[]): readonly string[] {
   if (process.platform === 'linux' && setpriv) return [setpriv, '--pdeathsig', 'KILL', '--', ...command]
   return command
 }
