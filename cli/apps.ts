@@ -60,7 +60,11 @@ export async function openApps(
         }),
   )
   const { apply } = host
-  host.apply = (apps, options) => apply(isProduction ? apps.map(withoutDetails) : apps, options)
+  host.apply = (apps, options) =>
+    apply(
+      apps.map((app) => asRun(app, isProduction)),
+      options,
+    )
   const set = createAppSet(host, readApps && (async () => ({ apps: await readApps() })))
   const applied = workers ? set.apply({ apps: config.apps }) : undefined
   // Another container may take its time; meanwhile the services are served.
@@ -72,9 +76,10 @@ export async function openApps(
   return { host, set }
 }
 
-/** What went wrong is in the log alone. */
-function withoutDetails(app: AppConfig): AppConfig {
-  return { ...app, exposeErrors: false }
+/** As it is whoever asks for it: what came over the network has no members that are undefined, and would be another. */
+function asRun(app: AppConfig, isProduction: boolean): AppConfig {
+  const members = Object.entries(app).filter(([, value]) => value !== undefined)
+  return { ...(Object.fromEntries(members) as unknown as AppConfig), ...(isProduction ? { exposeErrors: false } : {}) }
 }
 
 /** Short, as names of sockets must be, and this project's own: what a killed run left is found again. */
