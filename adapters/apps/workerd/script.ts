@@ -13,8 +13,9 @@ import { raw, type Value, write } from './capnp.ts'
 import { FILES, networkOf } from './configuration.ts'
 import { type ConsoleLine, consoleLine } from './console-line.ts'
 import { explainStart } from './explain-start.ts'
-import { bound, RUNTIME, workerdBinary } from './process.ts'
+import { RUNTIME, workerdBinary } from './process.ts'
 import { withOrigins } from './source-positions.ts'
+import { pipesOf, strongestTether, tethered, untie } from './tether.ts'
 
 export interface ScriptOptions {
   /** For sockets and modules; its owner removes it. Short: names of sockets have limits. */
@@ -32,7 +33,12 @@ export interface Evaluator extends AsyncDisposable {
 
 /** @returns how it failed, or nothing. @throws LoadError for a file that cannot be run */
 export async function runScript(path: string, options: ScriptOptions): Promise<string | undefined> {
-  const bundle = await bundleApp({ path, compat: ['stateful'] })
+  const bundle = await bundleApp({
+    path,
+    compat: ['stateful'],
+    compatibilityDate: DEFAULT_COMPATIBILITY_DATE,
+    compatibilityFlags: [],
+  })
   await using script = await start(options, 'run.js', bundle)
   // Its end is workerd's refusal to wait for what cannot come.
   await script.ask('/').catch(() => {})
@@ -75,9 +81,16 @@ async function start({ directory, onConsole }: ScriptOptions, main: string, bund
     ...modules.map(({ name, content }) => writeFile(join(directory, name), content)),
   ])
   const command = [workerdBinary(), 'serve', '--experimental', '--control-fd=3', join(directory, FILES.configuration)]
-  const [file = '', ...args] = bound(command)
-  const child = spawn(file, args, { detached: true, stdio: ['ignore', 'pipe', 'pipe', 'pipe'], env: {} })
-  const exited = once(child, 'exit').catch(() => {})
+  const [file = '', ...args] = tethered(command, strongestTether)
+  const child = spawn(file, args, {
+    detached: true,
+    stdio: ['ignore', 'pipe', 'pipe', 'pipe', ...pipesOf(strongestTether)],
+    env: {},
+  })
+  const exited = once(child, 'exit').then(
+    () => untie(child),
+    () => {},
+  )
   const said: string[] = []
   for (const stream of [child.stdout, child.stderr] as Readable[]) {
     createInterface({ input: stream }).on('line', (line) => {
