@@ -17,7 +17,7 @@ const PULLS = process.env.HYPER_TEST_IMAGES === 'official'
 const STALE_HOURS = 24
 
 const MADE_OF = [
-  '{adapters,cli,compose,server}/**/*.{ts,cjs}',
+  '{adapters,cli,compose,server}/**/*.{ts,cjs,js}',
   'compose/image/Dockerfile',
   'build.ts',
   'package{,-lock}.json',
