@@ -53,8 +53,9 @@ function mapOf(bundle: Bundle): Parsed {
 function originOf(bundle: Bundle, line: number, column: number): Origin | undefined {
   if (bundle.map === '') return undefined
   const { map, sources, contents } = mapOf(bundle)
-  const found = map.findOrigin(line, column)
-  if (!('fileName' in found)) return undefined
-  const text = contents[sources.indexOf(found.fileName)]?.split('\n')[found.lineNumber - 1]
-  return { file: found.fileName, line: found.lineNumber, column: found.columnNumber, text }
+  const found = map.findEntry(line - 1, column - 1)
+  if (!('originalSource' in found)) return undefined
+  const { originalSource: file, originalLine, originalColumn } = found
+  const text = contents[sources.indexOf(file)]?.split('\n')[originalLine]
+  return { file, line: originalLine + 1, column: originalColumn + 1, text }
 }
