@@ -11,6 +11,8 @@ export interface Upstream {
   /** Sent with every request, names and values in turns. */
   readonly headers?: readonly string[]
   readonly exchanges: Set<Exchange>
+  /** Told of every answer, as a sign of life. */
+  heard?(): void
   /** Why we ended it, as long as we did. */
   readonly killed: RestartReason | undefined
   /** Settles when it can answer nothing more. */

@@ -13,6 +13,7 @@ import { isServicePath } from './service-path.ts'
 import { upgrade } from './upgrade.ts'
 import { CALLER_HEADER, HYPER_HOST, TARGET_HEADER } from './workerd/configuration.ts'
 import { createSupervisedApp, type SupervisedApp } from './workerd/supervised-app.ts'
+import { strongestTether, type Tether } from './workerd/tether.ts'
 
 export interface WorkerdAppsOptions {
   /** Sockets and modules of running versions; emptied at the start, removed at the end. Short: names of sockets have limits. */
@@ -25,9 +26,14 @@ export interface WorkerdAppsOptions {
   /** Requests come through a gateway of ours, never from clients. */
   isBehindGateway?: boolean
   events: AppEvents
+  /** @default the strongest there is */
+  tether?: Tether
   /** Answers what apps ask of the hyper services. */
   serve(request: IncomingMessage, response: ServerResponse): void
 }
+
+/** More would only wait for each other's processors. */
+const STARTS_AT_ONCE = 4
 
 export async function createWorkerdApps(options: WorkerdAppsOptions): Promise<AppHost> {
   const { directory, domain, events, drainMs } = options
@@ -68,6 +74,7 @@ export async function createWorkerdApps(options: WorkerdAppsOptions): Promise<Ap
           ingress: ingressPath,
           hyper: domain === undefined ? undefined : `http://${HYPER_HOST}/${domain}`,
           others: [...apps.keys()].filter((name) => name !== app.name),
+          tether: options.tether ?? strongestTether,
         }
       },
       tellsErrors: options.isProduction !== true,
@@ -112,15 +119,17 @@ export async function createWorkerdApps(options: WorkerdAppsOptions): Promise<Ap
       }
       const known = new Set(apps.keys())
       for (const config of configs) if (!known.has(config.name)) apps.set(config.name, supervise(config))
-      await Promise.all(
-        configs.map(async (config) => {
+      const waiting = configs.values()
+      const updateRest = async () => {
+        for (const config of waiting) {
           const isFresh = typeof fresh === 'boolean' ? fresh : fresh.includes(config.name)
           const came = await apps.get(config.name)?.update(config, { fresh: isFresh })
           if (typeof came === 'object') result.failed.push({ name: config.name, error: came as LoadError })
           else if (!known.has(config.name)) result.added.push(config.name)
           else if (came) result[came].push(config.name)
-        }),
-      )
+        }
+      }
+      await Promise.all(Array.from({ length: STARTS_AT_ONCE }, updateRest))
       for (const app of removed) {
         apps.delete(app.config.name)
         leaving.add(app)

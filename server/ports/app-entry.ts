@@ -52,7 +52,12 @@ export const appEntry = z.strictObject({
   memory_mb: whole(8, 65_536).optional().describe('Limit of its heap. Default: 128.'),
   max_body_mb: whole(1, 1_000_000).optional().describe('Limit of a request body (413). Default: 100.'),
   max_concurrent: whole(1, 10_000).optional().describe('Requests that are answered at once. Default: 100.'),
+  max_response_mb: whole(1, 1_000_000).optional().describe('Limit of a response body. Default: none.'),
   replicas: whole(1, 64).optional().describe('How many processes it has. Default: 1.'),
+  lazy: z.boolean().optional().describe('Whether it is started by its first request. Default: false.'),
+  idle_ms: whole(100, 86_400_000)
+    .optional()
+    .describe('Stops it when nothing was asked of it for so long, until the next request. Default: never.'),
   outbound: z
     .union([z.enum(['public', 'all', 'none']), z.array(hostname)])
     .optional()
@@ -97,7 +102,10 @@ export function appConfigOf(entry: AppEntry, directory: string): AppConfig {
     memoryMb: entry.memory_mb ?? DEFAULT_MEMORY_MB,
     maxBodyMb: entry.max_body_mb ?? DEFAULT_BODY_MB,
     maxConcurrent: entry.max_concurrent ?? DEFAULT_CONCURRENT,
+    maxResponseMb: entry.max_response_mb,
     replicas: entry.replicas ?? 1,
+    lazy: entry.lazy ?? false,
+    idleMs: entry.idle_ms,
     outbound: outboundOf(entry.outbound),
     exposeErrors: entry.expose_errors ?? true,
     compat: (entry.compat ?? []) as Compat[],

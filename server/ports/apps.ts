@@ -26,9 +26,15 @@ export interface AppConfig {
   /** Of its heap. */
   memoryMb: number
   maxBodyMb: number
+  /** Of a response's body; none unless it is set. */
+  maxResponseMb: number | undefined
   /** Requests answered at once by one process; others wait, then are refused (503). */
   maxConcurrent: number
   replicas: number
+  /** Started by its first request. */
+  lazy: boolean
+  /** Stopped when nothing was asked of it for so long, until the next request. */
+  idleMs: number | undefined
   outbound: Outbound
   /** What an uncaught error says is in the answer, as NANO has it. */
   exposeErrors: boolean

@@ -3,6 +3,7 @@ import { isIP } from 'node:net'
 import type { AppConfig, Outbound } from '../../../server/ports/apps.ts'
 import type { Bundle } from './bundle.ts'
 import { raw, type Value, write } from './capnp.ts'
+import type { Tether } from './tether.ts'
 
 /** Names of files in a version's own directory. */
 export const FILES = {
@@ -31,6 +32,8 @@ export interface VersionPlan {
   hyper: string | undefined
   /** Names of the other apps. */
   others: readonly string[]
+  /** What ends its process with us. */
+  tether: Tether
 }
 
 /** Told to the shim. */

@@ -21,3 +21,7 @@ export class AppLoadError extends Error implements LoadError {
     this.frame = where.frame
   }
 }
+
+export function asLoadError(error: unknown): LoadError {
+  return error instanceof AppLoadError ? error : new AppLoadError('ExecutionFailed', (error as Error).message)
+}

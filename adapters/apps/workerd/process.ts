@@ -1,7 +1,6 @@
 /** One workerd process: started for one version of one app, never older than its parent (worker-runtime §§12.0, 12.5, 12.6). */
-import { type ChildProcess, spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
 import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
@@ -13,6 +12,7 @@ import { type ConsoleLine, consoleLine } from './console-line.ts'
 import { explainStart } from './explain-start.ts'
 import { AppLoadError } from './load-error.ts'
 import { withOrigins } from './source-positions.ts'
+import { spawnTethered } from './tether.ts'
 
 /** A module that loops while it is loaded would never listen. */
 const START_MS = 4_000
@@ -26,24 +26,19 @@ export interface WorkerdProcess {
   directory: string
   /** Resolves with what it ended by; never rejects. */
   exited: Promise<{ code: number | null; signal: NodeJS.Signals | null }>
+  /** Settles when its directory is gone too; never rejects. */
+  removed: Promise<void>
   kill(signal: 'SIGTERM' | 'SIGKILL'): void
 }
 
 /** Resolves when it listens. @throws AppLoadError; the process is gone then */
 export async function startProcess(plan: VersionPlan, onConsole: (line: ConsoleLine) => void): Promise<WorkerdProcess> {
   await writeVersion(plan)
-  const [file = '', ...args] = bound([
-    workerdBinary(),
-    'serve',
-    '--control-fd=3',
-    join(plan.directory, FILES.configuration),
-  ])
-  // A group of its own: a Ctrl-C in the terminal is ours to answer, or apps would be gone before their requests are drained.
-  const child = spawn(file, args, { detached: true, stdio: ['ignore', 'pipe', 'pipe', 'pipe'], env: {} })
+  const command = [workerdBinary(), 'serve', '--control-fd=3', join(plan.directory, FILES.configuration)]
+  const child = spawnTethered(command, plan.tether)
   const exited = exitOf(child)
-  const removed = exited.then(async (exit) => {
-    await rm(plan.directory, { recursive: true, force: true })
-    return exit
+  const removed = exited.then(async () => {
+    await rm(plan.directory, { recursive: true, force: true }).catch(() => {})
   })
   const said: string[] = []
   let isReady = false
@@ -63,7 +58,8 @@ export async function startProcess(plan: VersionPlan, onConsole: (line: ConsoleL
     await removed
     throw error instanceof AppLoadError ? error : explainStart(said, plan.bundle)
   }
-  return { pid: child.pid ?? 0, directory: plan.directory, exited: removed, kill: (signal) => void child.kill(signal) }
+  const kill = (signal: 'SIGTERM' | 'SIGKILL') => void child.kill(signal)
+  return { pid: child.pid ?? 0, directory: plan.directory, exited, removed, kill }
 }
 
 async function writeVersion(plan: VersionPlan): Promise<void> {
@@ -138,15 +134,3 @@ export function workerdBinary(): string {
   binary ??= createRequire(import.meta.url)('workerd').default as string
   return binary
 }
-
-/**
- * The command with what ends it when we end, even by `kill -9`: the kernel on Linux, elsewhere a shell that waits for our end of
- * a pipe.
- */
-export function bound(command: readonly string[]): readonly string[] {
-  if (process.platform === 'linux' && setpriv) return [setpriv, '--pdeathsig', 'KILL', '--', ...command]
-  return command
-}
-
-/** Where systems keep it; Alpine's has no such option, and workerd does not run there. */
-const setpriv = ['/usr/bin/setpriv', '/bin/setpriv'].find((file) => existsSync(file))

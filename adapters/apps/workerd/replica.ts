@@ -1,5 +1,4 @@
-/** A running process of an app with its connections, and the watch over how long it holds its thread (worker-runtime §§9, 12.5). */
-import { readFile } from 'node:fs/promises'
+/** A running process of an app with its connections, and the watch over what it takes (worker-runtime §§9, 12.5). */
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Agent, Pool, request } from 'undici'
@@ -8,13 +7,13 @@ import type { Exchange } from '../exchange.ts'
 import type { Upstream } from '../upstream.ts'
 import { FILES, isStateful } from './configuration.ts'
 import type { WorkerdProcess } from './process.ts'
+import { residentBytes } from './process-figures.ts'
+import { watchThread } from './thread-watch.ts'
 
-const PING_MS = 250
-const WATCH_MS = 50
 const MEMORY_WATCH_MS = 500
 /** What a healthy process has beside its heap (worker-runtime §12.5, RULE 2). */
 const RSS_BASE_MB = 96 + 256
-const PAGE_BYTES = 4096
+const MEGABYTE = 1024 * 1024
 const LINGER_POLL_MS = 20
 
 export interface Replica extends Upstream {
@@ -23,7 +22,12 @@ export interface Replica extends Upstream {
   readonly exited: WorkerdProcess['exited']
   /** Asks the app's own control socket. */
   control(path: string, body?: object): Promise<{ statusCode: number; json: unknown }>
-  /** No new requests; ends when the open ones and what they left to be awaited are done, at the latest after `drainMs`. @returns how many were cut */
+  /**
+   * No new requests; ends when the open ones and what they left to be awaited are done, at the latest after `drainMs`. Asked again,
+   * the shorter time holds.
+   *
+   * @returns how many requests were cut
+   */
   drain(drainMs: number): Promise<number>
 }
 
@@ -43,10 +47,11 @@ export function createReplica(
     bodyTimeout: 0,
     keepAliveTimeout: 60_000,
   })
-  const aside = { control: new Agent({ connect: at('control') }), ping: new Agent({ connect: at('ping') }) }
+  const controlled = new Agent({ connect: at('control') })
   const exchanges = new Set<Exchange>()
   let killed: RestartReason | undefined
-  let isAsking = false
+  let deadline = Number.POSITIVE_INFINITY
+  let draining: Promise<number> | undefined
 
   const kill = (reason: RestartReason, detail: string) => {
     if (killed) return
@@ -55,50 +60,19 @@ export function createReplica(
     process.kill('SIGKILL')
   }
 
-  const watch = setInterval(() => void lookAtThread(), WATCH_MS).unref()
-  const memoryWatch = setInterval(() => void lookAtMemory(), MEMORY_WATCH_MS).unref()
-
-  async function lookAtThread(): Promise<void> {
-    if (isAsking || killed || exchanges.size === 0) return
-    const latest = performance.now() - timeoutMs
-    const late = [...exchanges].filter((one) => !one.isAnswered && one.startedAt < latest)
-    if (late.length === 0) return
-    isAsking = true
-    try {
-      if (!(await answersPing())) {
-        for (const one of late) one.isLate = true
-        kill('timeout', `its thread was held for over ${timeoutMs} ms`)
-      }
-      // Late because it waits for something; it may still come to hold the thread.
-      else await sleep(PING_MS, undefined, { ref: false })
-    } finally {
-      isAsking = false
-    }
-  }
-
-  async function answersPing(): Promise<boolean> {
-    try {
-      const signal = AbortSignal.timeout(PING_MS)
-      const { body } = await request('http://ping/', { dispatcher: aside.ping, signal })
-      await body.dump()
-      return true
-    } catch {
-      return killed !== undefined
-    }
-  }
-
-  async function lookAtMemory(): Promise<void> {
-    const bytes = await residentBytes(process.pid)
+  const thread = watchThread({ pid: process.pid, directory: process.directory, exchanges }, timeoutMs, (heldMs) =>
+    kill('timeout', `its thread was held for ${Math.round(heldMs)} ms, over ${timeoutMs} ms`),
+  )
+  const memoryWatch = setInterval(() => {
+    const bytes = residentBytes(process.pid)
     replica.memoryBytes = bytes
     const limitMb = RSS_BASE_MB + 2 * memoryMb
-    if (bytes > limitMb * 1024 * 1024)
-      kill('memory', `it had ${Math.round(bytes / 1024 / 1024)} MB, over ${limitMb} MB`)
-  }
+    if (bytes > limitMb * MEGABYTE) kill('memory', `it had ${Math.round(bytes / MEGABYTE)} MB, over ${limitMb} MB`)
+  }, MEMORY_WATCH_MS).unref()
 
   const exited = process.exited.then(async (exit) => {
-    clearInterval(watch)
     clearInterval(memoryWatch)
-    await Promise.all([pool, aside.control, aside.ping].map((one) => one.destroy()))
+    await Promise.all([thread.end(), pool.destroy(), controlled.destroy()])
     return exit
   })
 
@@ -107,6 +81,7 @@ export function createReplica(
     pool,
     address: { path: at('app').socketPath },
     exchanges,
+    heard: thread.heard,
     get killed() {
       return killed
     },
@@ -114,23 +89,43 @@ export function createReplica(
     exited,
     async control(path, body) {
       const options = body === undefined ? {} : { method: 'POST' as const, body: JSON.stringify(body) }
-      const answer = await request(`http://control${path}`, { dispatcher: aside.control, ...options })
+      const answer = await request(`http://control${path}`, { dispatcher: controlled, ...options })
       return { statusCode: answer.statusCode, json: await answer.body.json() }
     },
-    async drain(drainMs) {
-      const deadline = performance.now() + drainMs
-      while (performance.now() < deadline && (exchanges.size > 0 || (await stillAwaits()))) await sleep(LINGER_POLL_MS)
-      // Its timers would keep a stateful app from ending by itself.
-      process.kill(isStateful(app) ? 'SIGKILL' : 'SIGTERM')
-      const ended = await Promise.race([
-        exited.then(() => true),
-        sleep(Math.max(100, deadline - performance.now()), false),
-      ])
-      const cut = ended ? 0 : exchanges.size
-      if (!ended) process.kill('SIGKILL')
-      await exited
-      return cut
+    drain(drainMs) {
+      deadline = Math.min(deadline, performance.now() + drainMs)
+      draining ??= end()
+      return draining
     },
+  }
+
+  async function end(): Promise<number> {
+    await withinTime(quiet())
+    // Its timers would keep a stateful app from ending by itself.
+    process.kill(isStateful(app) ? 'SIGKILL' : 'SIGTERM')
+    // One that is idle takes a moment to end.
+    deadline = Math.max(deadline, performance.now() + 100)
+    const hasEnded = await withinTime(exited)
+    const cut = hasEnded ? 0 : exchanges.size
+    if (!hasEnded) process.kill('SIGKILL')
+    await Promise.all([exited, process.removed])
+    return cut
+  }
+
+  /** Nothing is open, and nothing is awaited any more. A process that loops never says so. */
+  async function quiet(): Promise<void> {
+    while (exchanges.size > 0 || (await stillAwaits()) || exchanges.size > 0) await sleep(LINGER_POLL_MS)
+  }
+
+  /** @returns whether it came before the deadline, which may be moved meanwhile */
+  async function withinTime(what: Promise<unknown>): Promise<boolean> {
+    let came = false
+    const done = () => {
+      came = true
+    }
+    const settled = what.then(done, done)
+    while (!came && performance.now() < deadline) await Promise.race([settled, sleep(LINGER_POLL_MS)])
+    return came
   }
 
   async function stillAwaits(): Promise<boolean> {
@@ -142,14 +137,4 @@ export function createReplica(
     }
   }
   return replica
-}
-
-/** @returns 0 where the system does not tell */
-async function residentBytes(pid: number): Promise<number> {
-  try {
-    const [, resident = '0'] = (await readFile(`/proc/${pid}/statm`, 'utf8')).split(' ')
-    return Number(resident) * PAGE_BYTES
-  } catch {
-    return 0
-  }
 }

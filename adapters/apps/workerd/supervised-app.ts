@@ -5,7 +5,7 @@ import { type LoadFailure, loadFailure } from '../load-failure.ts'
 import { type Bundle, bundleApp } from './bundle.ts'
 import type { VersionPlan } from './configuration.ts'
 import type { ConsoleLine } from './console-line.ts'
-import { AppLoadError } from './load-error.ts'
+import { asLoadError } from './load-error.ts'
 import type { Replica } from './replica.ts'
 import { startVersion, type Version } from './version.ts'
 
@@ -41,12 +41,15 @@ export function createSupervisedApp(initial: AppConfig, options: AppOptions): Su
   let version: Version | undefined
   let bundle: Bundle | undefined
   let error: LoadError | undefined
+  /** Why the version that serves cannot be started at this time. */
+  let startError: LoadError | undefined
   let versions = 0
   let isDraining = false
   let requests = 0
   let errors = 0
   const restarts: Record<RestartReason, number> = { timeout: 0, memory: 0, crash: 0 }
-  const draining = new Set<Promise<number>>()
+  /** Earlier versions that still answer what they were asked. */
+  const draining = new Set<Version>()
   /** One change at a time; the last one wins. */
   let changing: Promise<unknown> = Promise.resolve()
 
@@ -62,7 +65,16 @@ export function createSupervisedApp(initial: AppConfig, options: AppOptions): Su
       const started = await startVersion(next, {
         plan: () => options.plan(next, made),
         number: versions + 1,
+        isLazy: next.lazy && !before,
+        drainMs: options.drainMs,
         onConsole: options.onConsole,
+        onStarted() {
+          startError = undefined
+        },
+        onStartFailed(failure) {
+          startError = failure
+          options.onFailed(failure)
+        },
         onRestart(reason, detail) {
           restarts[reason] += 1
           options.onRestart(reason, detail)
@@ -72,18 +84,26 @@ export function createSupervisedApp(initial: AppConfig, options: AppOptions): Su
       version = started
       config = next
       error = undefined
+      startError = undefined
       options.onLoaded(versions)
     } catch (cause) {
       if (!before) config = next
-      error = cause instanceof AppLoadError ? cause : new AppLoadError('ExecutionFailed', (cause as Error).message)
+      error = asLoadError(cause)
       options.onFailed(error)
       return error
     }
     if (before) {
-      const drained = before.drain(options.drainMs).finally(() => draining.delete(drained))
-      draining.add(drained)
+      draining.add(before)
+      void before.drain(options.drainMs).finally(() => draining.delete(before))
     }
     return 'changed'
+  }
+
+  function stateOf(processes: number): AppStatus['state'] {
+    if (isDraining) return 'draining'
+    if (!version) return error ? 'failed' : 'starting'
+    if (processes > 0) return error ? 'broken' : 'running'
+    return version.isAsleep && !startError ? 'idle' : 'failed'
   }
 
   return {
@@ -95,7 +115,8 @@ export function createSupervisedApp(initial: AppConfig, options: AppOptions): Su
     },
     isPassedOn: options.isPassedOn,
     failure(accept) {
-      return options.tellsErrors && !version && error ? loadFailure(config.name, error, accept) : undefined
+      const reason = version ? startError : error
+      return options.tellsErrors && reason ? loadFailure(config.name, reason, accept) : undefined
     },
     update(next, { fresh }) {
       const changed = changing.then(() => change(next, fresh))
@@ -105,23 +126,12 @@ export function createSupervisedApp(initial: AppConfig, options: AppOptions): Su
     pick: () => version?.pick(),
     status() {
       const replicas = version?.replicas() ?? []
-      const isUp = replicas.length > 0
       return {
         name: config.name,
         hostnames: config.hostnames,
         path: config.path,
-        state: isDraining
-          ? 'draining'
-          : !version
-            ? error
-              ? 'failed'
-              : 'starting'
-            : !isUp
-              ? 'failed'
-              : error
-                ? 'broken'
-                : 'running',
-        error,
+        state: stateOf(replicas.length),
+        error: error ?? startError,
         timeoutMs: config.timeoutMs,
         memoryMb: config.memoryMb,
         inputs: bundle?.inputs ?? [],
@@ -140,7 +150,7 @@ export function createSupervisedApp(initial: AppConfig, options: AppOptions): Su
     async drain(drainMs) {
       isDraining = true
       await changing
-      const cut = await Promise.all([version?.drain(drainMs) ?? 0, ...draining])
+      const cut = await Promise.all([...draining, ...(version ? [version] : [])].map((one) => one.drain(drainMs)))
       version = undefined
       return cut.reduce((sum, count) => sum + count, 0)
     },

@@ -1,9 +1,10 @@
 /** One version of an app: its processes, kept running until it is drained (worker-runtime §§9, 12.5 RULE 4). */
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { AppConfig, RestartReason } from '../../../server/ports/apps.ts'
+import type { AppConfig, LoadError, RestartReason } from '../../../server/ports/apps.ts'
 import type { VersionPlan } from './configuration.ts'
 import type { ConsoleLine } from './console-line.ts'
 import { OUT_OF_HEAP } from './explain-start.ts'
+import { asLoadError } from './load-error.ts'
 import { startProcess } from './process.ts'
 import { createReplica, type Replica } from './replica.ts'
 
@@ -13,15 +14,18 @@ const BACKOFF_MS = 100
 const MAX_BACKOFF_MS = 30_000
 /** Requests wait for a restart that is due within so long; beyond, they are refused. */
 const PATIENCE_MS = 2_000
+const IDLE_LOOKS = 4
 
 export interface Version {
   readonly config: AppConfig
   readonly digest: string
   readonly number: number
+  /** None of its processes runs, since nothing is asked of it. */
+  readonly isAsleep: boolean
   /** The replica with the least to do; a promise while none runs; nothing while the app is in a crash loop. */
   pick(): Replica | Promise<Replica | undefined> | undefined
   replicas(): Replica[]
-  /** Ends every process, the open requests first. @returns how many were cut */
+  /** Ends every process, the open requests first. @returns how many requests were cut */
   drain(drainMs: number): Promise<number>
 }
 
@@ -29,7 +33,14 @@ export interface VersionOptions {
   /** A plan with a fresh directory for each process. */
   plan(): VersionPlan
   number: number
+  /** Starts with the first request. */
+  isLazy: boolean
+  /** For what is open when it falls asleep. */
+  drainMs: number
   onConsole(line: ConsoleLine): void
+  /** A process was started that was not to be waited for. */
+  onStarted(): void
+  onStartFailed(error: LoadError): void
   onRestart(reason: RestartReason, detail: string): void
 }
 
@@ -47,6 +58,12 @@ export async function startVersion(config: AppConfig, options: VersionOptions): 
   const { plan, number, onConsole, onRestart } = options
   const slots: Slot[] = Array.from({ length: config.replicas }, () => ({ failures: 0, dueAt: 0 }))
   const { digest } = plan().bundle
+  /** Those that fell asleep and still have something open. */
+  const falling = new Set<Replica>()
+  const { idleMs } = config
+  let idleWatch: NodeJS.Timeout | undefined
+  let isAsleep = options.isLazy
+  let askedAt = performance.now()
   let isEnding = false
 
   async function start(slot: Slot): Promise<Replica> {
@@ -59,10 +76,10 @@ export async function startVersion(config: AppConfig, options: VersionOptions): 
     const replica = createReplica(process, config, onRestart)
     slot.replica = replica
     void replica.exited.then(({ code, signal }) => {
-      slot.replica = undefined
       const reason = replica.killed ?? (isOutOfHeap ? 'memory' : 'crash')
       for (const exchange of replica.exchanges) exchange.onKilled(reason)
-      if (isEnding) return
+      if (isEnding || slot.replica !== replica) return
+      slot.replica = undefined
       if (!replica.killed)
         onRestart(
           reason,
@@ -70,43 +87,71 @@ export async function startVersion(config: AppConfig, options: VersionOptions): 
         )
       const lasted = performance.now() - startedAt
       slot.failures = lasted < SOON_MS ? slot.failures + 1 : 1
-      restart(slot)
+      void restart(slot)
     })
     return replica
   }
 
-  function restart(slot: Slot): void {
+  function restart(slot: Slot): Promise<Replica | undefined> {
     const wait = slot.failures <= 1 ? 0 : Math.min(MAX_BACKOFF_MS, BACKOFF_MS * 2 ** (slot.failures - 1))
     slot.dueAt = performance.now() + wait
     slot.starting = (async () => {
       await sleep(wait, undefined, { ref: false })
       if (isEnding) return undefined
       try {
-        return await start(slot)
+        const replica = await start(slot)
+        options.onStarted()
+        return replica
       } catch (error) {
         slot.failures += 1
-        onConsole({ level: 'error', message: `cannot be started again: ${(error as Error).message}` })
+        options.onStartFailed(asLoadError(error))
         if (!isEnding) setImmediate(restart, slot)
         return undefined
       } finally {
         slot.starting = undefined
       }
     })()
+    return slot.starting
   }
 
-  try {
-    await Promise.all(slots.map(start))
-  } catch (error) {
-    isEnding = true
-    await end(0)
-    throw error
+  if (!isAsleep) {
+    try {
+      await Promise.all(slots.map(start))
+    } catch (error) {
+      await end(0)
+      throw error
+    }
+  }
+
+  if (idleMs !== undefined) idleWatch = setInterval(fallAsleep, idleMs / IDLE_LOOKS, idleMs).unref()
+
+  function fallAsleep(idleMs: number): void {
+    const isBusy = slots.some(({ replica, starting }) => starting || (replica && replica.exchanges.size > 0))
+    if (isBusy) askedAt = performance.now()
+    if (isAsleep || performance.now() - askedAt < idleMs) return
+    isAsleep = true
+    for (const slot of slots) {
+      const { replica } = slot
+      slot.replica = undefined
+      if (!replica) continue
+      falling.add(replica)
+      void replica.drain(options.drainMs).finally(() => falling.delete(replica))
+    }
+  }
+
+  function wake(): Promise<Replica | undefined> | undefined {
+    isAsleep = false
+    const [first] = slots.map(restart)
+    return first
   }
 
   async function end(drainMs: number): Promise<number> {
     isEnding = true
-    const cut = await Promise.all(
-      slots.map(async (slot) => (await (slot.replica ?? (await slot.starting))?.drain(drainMs)) ?? 0),
-    )
+    clearInterval(idleWatch)
+    const cut = await Promise.all([
+      ...slots.map(async (slot) => (await (slot.replica ?? (await slot.starting))?.drain(drainMs)) ?? 0),
+      ...[...falling].map((replica) => replica.drain(drainMs)),
+    ])
     return cut.reduce((sum, count) => sum + count, 0)
   }
 
@@ -114,13 +159,18 @@ export async function startVersion(config: AppConfig, options: VersionOptions): 
     config,
     digest,
     number,
+    get isAsleep() {
+      return isAsleep
+    },
     pick() {
+      askedAt = performance.now()
+      if (isAsleep && !isEnding) return wake()
       let best: Replica | undefined
       for (const { replica } of slots) {
         if (replica && !replica.killed && (!best || replica.exchanges.size < best.exchanges.size)) best = replica
       }
       if (best) return best
-      const soon = performance.now() + PATIENCE_MS
+      const soon = askedAt + PATIENCE_MS
       // One that was ended a moment ago is not yet starting again.
       return slots.find(({ starting, dueAt }) => starting && dueAt < soon)?.starting ?? restarting(slots)
     },
