@@ -83,6 +83,11 @@ export class TestAppHost implements AsyncDisposable {
     return appConfigOf(appEntry.parse({ name, path, ...rest }), this.directory)
   }
 
+  /** Of its apps, the old versions' too. Linux; elsewhere none are found. */
+  processes(): number[] {
+    return processesOf(this.directory)
+  }
+
   /** @param app its name, or a host name with a dot. Redirects are not followed. */
   fetch(app: string, path = '/', init: RequestInit = {}): Promise<Response> {
     const { port } = new URL(this.url)
