@@ -106,20 +106,26 @@ test(`${RELOADS} reloads under load fail no request, nor do ${BROKEN} versions t
   assert.deepEqual(apps.told.restarted, [])
 })
 
-test('what the old version began, it ends: an answer, a WebSocket, and what it wanted awaited', async () => {
+test('what the old version wanted awaited is awaited', async () => {
+  await using apps = await startAppHost({ app: versionOf(1) })
+  await apps.get('app', '/later')
+  await apps.apply({ app: versionOf(2) })
+  await eventually('it is done', () => apps.told.console.some(({ message }) => message === 'done later'))
+  await eventually('the old version ends with it', () => apps.processes().length === 1)
+})
+
+test('what the old version began, it ends: an answer and a WebSocket', async () => {
   await using apps = await startAppHost({ app: versionOf(1) }, { drainMs: 3_000 })
   const socket = new WebSocket(`${apps.url.replace('http', 'ws')}/_app/app/`)
   const said: string[] = []
   socket.on('message', (data) => said.push(String(data)))
   await new Promise((resolve) => socket.once('open', resolve))
   const slow = apps.get('app', '/slow')
-  await apps.get('app', '/later')
   await apps.apply({ app: versionOf(2) })
   assert.equal((await apps.get('app')).text, '2:')
   assert.equal((await slow).text, '1:')
   socket.send('still there')
   await eventually('the old version answers it', () => said.includes('1:still there'))
-  await eventually('what was awaited is done', () => apps.told.console.some(({ message }) => message === 'done later'))
   assert.equal(apps.processes().length, 2)
   socket.close()
   await eventually('the old version ends with it', () => apps.processes().length === 1)
