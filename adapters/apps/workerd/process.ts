@@ -1,5 +1,5 @@
 /** One workerd process: started for one version of one app, never older than its parent (worker-runtime §§12.0, 12.5, 12.6). */
-import { type ChildProcess, spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
@@ -12,7 +12,7 @@ import { type ConsoleLine, consoleLine } from './console-line.ts'
 import { explainStart } from './explain-start.ts'
 import { AppLoadError } from './load-error.ts'
 import { withOrigins } from './source-positions.ts'
-import { pipesOf, tethered, untie } from './tether.ts'
+import { spawnTethered } from './tether.ts'
 
 /** A module that loops while it is loaded would never listen. */
 const START_MS = 4_000
@@ -35,13 +35,9 @@ export interface WorkerdProcess {
 export async function startProcess(plan: VersionPlan, onConsole: (line: ConsoleLine) => void): Promise<WorkerdProcess> {
   await writeVersion(plan)
   const command = [workerdBinary(), 'serve', '--control-fd=3', join(plan.directory, FILES.configuration)]
-  const [file = '', ...args] = tethered(command, plan.tether)
-  // A group of its own: a Ctrl-C in the terminal is ours to answer, or apps would be gone before their requests are drained.
-  const stdio = ['ignore', 'pipe', 'pipe', 'pipe', ...pipesOf(plan.tether)] as const
-  const child = spawn(file, args, { detached: true, stdio: [...stdio], env: {} })
+  const child = spawnTethered(command, plan.tether)
   const exited = exitOf(child)
   const removed = exited.then(async () => {
-    untie(child)
     await rm(plan.directory, { recursive: true, force: true }).catch(() => {})
   })
   const said: string[] = []

@@ -1,5 +1,5 @@
 /** Code that is no app: a script that runs once, and lines that are evaluated one after the other (worker-runtime §§1.1, 1.5). */
-import { type ChildProcess, spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { copyFile, mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -15,7 +15,7 @@ import { type ConsoleLine, consoleLine } from './console-line.ts'
 import { explainStart } from './explain-start.ts'
 import { RUNTIME, workerdBinary } from './process.ts'
 import { withOrigins } from './source-positions.ts'
-import { pipesOf, strongestTether, tethered, untie } from './tether.ts'
+import { spawnTethered, strongestTether } from './tether.ts'
 
 export interface ScriptOptions {
   /** For sockets and modules; its owner removes it. Short: names of sockets have limits. */
@@ -81,16 +81,8 @@ async function start({ directory, onConsole }: ScriptOptions, main: string, bund
     ...modules.map(({ name, content }) => writeFile(join(directory, name), content)),
   ])
   const command = [workerdBinary(), 'serve', '--experimental', '--control-fd=3', join(directory, FILES.configuration)]
-  const [file = '', ...args] = tethered(command, strongestTether)
-  const child = spawn(file, args, {
-    detached: true,
-    stdio: ['ignore', 'pipe', 'pipe', 'pipe', ...pipesOf(strongestTether)],
-    env: {},
-  })
-  const exited = once(child, 'exit').then(
-    () => untie(child),
-    () => {},
-  )
+  const child = spawnTethered(command, strongestTether)
+  const exited = once(child, 'exit').catch(() => {})
   const said: string[] = []
   for (const stream of [child.stdout, child.stderr] as Readable[]) {
     createInterface({ input: stream }).on('line', (line) => {

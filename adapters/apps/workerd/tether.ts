@@ -1,5 +1,5 @@
 /** What ends a process when we end, even by `kill -9`: workerd alone would live on (worker-runtime §12.6). */
-import type { ChildProcess } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import type { Writable } from 'node:stream'
 
@@ -25,18 +25,20 @@ const PIPE = 4
  */
 const WAIT = `(exec <&- >&- 2>&- 3>&-; read -r _ <&${PIPE} || kill -9 $$) & exec "$@" ${PIPE}<&-`
 
-export function tethered(command: readonly string[], tether: Tether): readonly string[] {
+/** Its standard output and error, and a control pipe as its third, are ours to read. */
+export function spawnTethered(command: readonly string[], tether: Tether): ChildProcess {
+  const [file = '', ...args] = tethered(command, tether)
+  const pipes = Array.from({ length: tether === 'shell' ? PIPE : PIPE - 1 }, () => 'pipe' as const)
+  // A group of its own: a Ctrl-C in the terminal is ours to answer, or apps would be gone before their requests are drained.
+  const child = spawn(file, args, { detached: true, stdio: ['ignore', ...pipes], env: {} })
+  const pipe = child.stdio[PIPE] as Writable | undefined
+  pipe?.on('error', () => {})
+  child.once('exit', () => pipe?.end('\n'))
+  return child
+}
+
+function tethered(command: readonly string[], tether: Tether): readonly string[] {
   if (tether === 'kernel' && setpriv) return [setpriv, '--pdeathsig', 'KILL', '--', ...command]
   if (tether === 'none') return command
   return [SHELL, '-c', WAIT, 'sh', ...command]
-}
-
-/** The last of the child's `stdio`. */
-export function pipesOf(tether: Tether): 'pipe'[] {
-  return tether === 'shell' ? ['pipe'] : []
-}
-
-export function untie(child: ChildProcess): void {
-  const pipe = child.stdio[PIPE] as Writable | undefined
-  pipe?.on('error', () => {}).end('\n')
 }
