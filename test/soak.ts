@@ -1,4 +1,7 @@
-/** `npm run soak`: every test that counts by HYPER_TEST_SCALE, one after the other, at ten times what `npm test` runs. */
+/**
+ * `npm run soak`: every test that counts by HYPER_TEST_SCALE, one after the other, at ten times what `npm test` runs; and those
+ * that take long and ask what `npm test` asks in another way.
+ */
 import { spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -11,7 +14,7 @@ const files = readdirSync(import.meta.dirname)
     (file) =>
       file.endsWith('.ts') &&
       file !== self &&
-      /env\.HYPER_TEST_SCALE|helpers\/mutants/.test(readFileSync(file, 'utf8')),
+      (file.endsWith('.soak.ts') || /env\.HYPER_TEST_SCALE|helpers\/mutants/.test(readFileSync(file, 'utf8'))),
   )
 
 const reporter = pathToFileURL(join(import.meta.dirname, 'reporter.ts'))
