@@ -32,7 +32,12 @@ export interface Evaluator extends AsyncDisposable {
 
 /** @returns how it failed, or nothing. @throws LoadError for a file that cannot be run */
 export async function runScript(path: string, options: ScriptOptions): Promise<string | undefined> {
-  const bundle = await bundleApp({ path, compat: ['stateful'] })
+  const bundle = await bundleApp({
+    path,
+    compat: ['stateful'],
+    compatibilityDate: DEFAULT_COMPATIBILITY_DATE,
+    compatibilityFlags: [],
+  })
   await using script = await start(options, 'run.js', bundle)
   // Its end is workerd's refusal to wait for what cannot come.
   await script.ask('/').catch(() => {})
