@@ -9,6 +9,21 @@ const fail = (error) => {
 }
 addEventListener('unhandledrejection', ({ reason }) => fail(reason))
 
+// workerd tells nobody what a timer throws.
+for (const name of ['setTimeout', 'setInterval']) {
+  const native = globalThis[name]
+  globalThis[name] = (callback, ms, ...values) => {
+    const guarded = () => {
+      try {
+        callback(...values)
+      } catch (error) {
+        fail(error)
+      }
+    }
+    return native(guarded, ms)
+  }
+}
+
 export default {
   async fetch(request) {
     if (new URL(request.url).pathname === '/failure') return Response.json({ failure })
