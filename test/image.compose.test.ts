@@ -1,6 +1,9 @@
 /** The product's image, as CI services and stacks start it. */
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { sendRaw } from './acceptance/http.ts'
@@ -8,7 +11,7 @@ import { testsOn } from './helpers/compose-project.ts'
 import { run } from './parts/part.ts'
 import { productImage } from './parts/product-image.ts'
 
-const LARGEST_IMAGE_BYTES = 200_000_000
+const LARGEST_IMAGE_BYTES = 350_000_000
 const READY_MS = 30_000
 
 await testsOn('the image', await productImage(), ({ name }) => allOn(name))
@@ -142,6 +145,41 @@ async function allOn(image: string): Promise<void> {
     assert.equal(await purge({}), 401)
     assert.equal(await purge({ authorization: 'Bearer known-to-both' }), 200)
     assert.doesNotMatch(await container.logs(), /known-to-both/)
+  })
+
+  test('it runs apps that are mounted into it, reloads them when they are saved, and nothing of them outlives it', async () => {
+    const directory = realpathSync(mkdtempSync(join(tmpdir(), 'hyper-image-test-')))
+    after(() => rmSync(directory, { recursive: true, force: true }))
+    // For a user of the container, who is nobody here.
+    chmodSync(directory, 0o755)
+    mkdirSync(join(directory, 'apps/hello'), { recursive: true })
+    const app = (word: string) =>
+      writeFileSync(
+        join(directory, 'apps/hello/index.ts'),
+        `export default { fetch: (_: Request, env: { HYPER: string }): Response => new Response(${JSON.stringify(word)} + env.HYPER) }`,
+      )
+    app('first ')
+    writeFileSync(join(directory, 'hyper-sandbox.yaml'), 'apps: [{ name: hello, path: /apps/hello }]\n')
+    await using container = await start(image, [
+      ...['--volume', `${join(directory, 'apps')}:/apps:ro`, '--cap-drop', 'ALL'],
+      ...['--volume', `${join(directory, 'hyper-sandbox.yaml')}:/data/hyper-sandbox.yaml:ro`],
+    ])
+    await container.ready()
+    const url = await container.url()
+    const ask = async () => await sendRaw(url, 'GET / HTTP/1.1\r\nHost: hello.localhost\r\nConnection: close\r\n\r\n')
+    assert.match(await ask(), /first http:\/\/hyper\.internal\/test$/)
+    app('second ')
+    const deadline = performance.now() + READY_MS
+    while (!/second /.test(await ask())) {
+      assert.ok(performance.now() < deadline, await container.logs())
+      await sleep(50)
+    }
+    const [pid = ''] = (await docker('top', container.name, '-o', 'pid,comm'))
+      .split('\n')
+      .filter((line) => /workerd/.test(line))
+      .map((line) => line.trim().split(/ +/)[0])
+    await docker('kill', container.name)
+    assert.equal(existsSync(`/proc/${pid}`), false)
   })
 
   test('other commands of the tool run in it too', async () => {
