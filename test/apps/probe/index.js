@@ -6,7 +6,7 @@ const WAYS = {
     const response = await fetch(url, {
       headers: { 'x-hyper-sandbox-caller': 'forged', 'x-hyper-sandbox-target': 'app:other' },
     })
-    return response.status + ' ' + (await response.text()).slice(0, 100)
+    return `${response.status} ${(await response.text()).slice(0, 100)}`
   },
   post: async (url) => String((await fetch(url, { method: 'POST' })).status),
   async socket(address) {
@@ -21,8 +21,8 @@ const WAYS = {
     }),
   async hyper(path, env) {
     const headers = { 'x-hyper-sandbox-caller': 'forged', 'x-hyper-sandbox-target': 'app:other' }
-    const response = await env.hyper.fetch('http://hyper' + path, { headers })
-    return response.status + ' ' + (await response.text()).slice(0, 100)
+    const response = await env.hyper.fetch(`http://hyper${path}`, { headers })
+    return `${response.status} ${(await response.text()).slice(0, 100)}`
   },
 }
 
