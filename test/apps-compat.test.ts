@@ -1,7 +1,9 @@
 /** What code that was written for NANO, or for other hosts, may expect of an app (worker-runtime §§4.1, 12.8, 12.9). */
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
+import { once } from 'node:events'
 import { test } from 'node:test'
+import { WebSocket } from 'ws'
 import { startAppHost } from './helpers/app-host.ts'
 import { eventually } from './helpers/cli.ts'
 
@@ -137,6 +139,34 @@ test('stateful: timers, ids and responses outlive a request, as on NANO', async 
   await apps.apply({ app: app(2) })
   assert.equal((await ask()).version, 2)
   await eventually('the first has ended', () => apps.host.status().flatMap(({ pids }) => pids).length === 1)
+})
+
+test('stateful: WebSockets of different requests know each other', async () => {
+  await using apps = await startAppHost({
+    chat: {
+      compat: ['stateful'],
+      files: {
+        'index.js': `
+          const sockets = new Set()
+          export default { fetch() {
+            const [client, server] = Object.values(new WebSocketPair())
+            server.accept()
+            sockets.add(server)
+            server.addEventListener('message', ({ data }) => { for (const socket of sockets) socket.send('to all: ' + data) })
+            return new Response(null, { status: 101, webSocket: client })
+          } }`,
+      },
+    },
+  })
+  const sockets = [1, 2].map(() => new WebSocket(apps.url, { headers: { host: 'chat.localhost' } }))
+  await Promise.all(sockets.map((socket) => once(socket, 'open')))
+  const heard = Promise.all(sockets.map((socket) => once(socket, 'message')))
+  sockets[0]?.send('hello')
+  assert.deepEqual(
+    (await heard).map(([message]) => String(message)),
+    ['to all: hello', 'to all: hello'],
+  )
+  for (const socket of sockets) socket.terminate()
 })
 
 test('an entry by any of its names, __setDefault, and a class', async () => {

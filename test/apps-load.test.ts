@@ -152,8 +152,9 @@ test('a browser gets the reason as a page, in which the app’s source is only t
 test('in production nobody is told', async () => {
   await using apps = await startAppHost({ app: `throw new Error('secret')\n${OK}` }, { host: { isProduction: true } })
   for (const accept of ['text/html', '*/*']) {
-    const { status, text } = await apps.get('app', '/', { headers: { accept } })
+    const { status, text, headers } = await apps.get('app', '/', { headers: { accept } })
     assert.deepEqual([status, text], [503, '{"error":"App unavailable"}'])
+    assert.equal(headers.get('strict-transport-security'), null, 'the services’ headers are not the app’s')
   }
   assert.equal(apps.told.failed[0]?.error.message, 'Error: secret')
 })

@@ -14,7 +14,9 @@ export function refuse(
   const text = typeof body === 'string' ? body : JSON.stringify(body)
   const type = typeof body === 'string' ? 'text/plain' : 'application/json'
   if (!response.headersSent && !response.destroyed) {
-    response.writeHead(status, { 'content-type': type, 'content-length': Buffer.byteLength(text), ...more }).end(text)
+    const headers = { 'content-type': type, 'content-length': String(Buffer.byteLength(text)), ...more }
+    // Flat, as an app's own: the gateway's headers are for its services.
+    response.writeHead(status, Object.entries(headers).flat()).end(text)
   }
   onDone(status, text.length)
 }
