@@ -41,7 +41,7 @@ export interface OpenAppsOptions {
 
 /** Apps that cannot be loaded are told of; the others run. */
 export async function openApps(
-  config: Pick<SandboxConfig, 'apps' | 'services' | 'domain' | 'stateDirectory' | 'workers' | 'isProduction'>,
+  config: Pick<SandboxConfig, 'apps' | 'services' | 'domain' | 'stateDirectory' | 'credentials' | 'workers' | 'isProduction'>,
   { logger, metrics, serve, readApps }: OpenAppsOptions,
 ): Promise<OpenApps> {
   const hasServices = Object.keys(config.services).length > 0
@@ -53,6 +53,7 @@ export async function openApps(
       : appHosts.workerd({
           directory: socketDirectory(config.stateDirectory),
           domain: hasServices ? config.domain : undefined,
+          credentials: config.credentials,
           drainMs: DRAIN_MS,
           isProduction,
           events,

@@ -5,7 +5,14 @@ import { mkdirSync, rmSync } from 'node:fs'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { join } from 'node:path'
 import { HyperError } from '../../server/error.ts'
-import type { AppConfig, AppEvents, AppHost, LoadError, Reloaded } from '../../server/ports/apps.ts'
+import {
+  type AppConfig,
+  type AppEvents,
+  type AppHost,
+  BINDINGS_PATH,
+  type LoadError,
+  type Reloaded,
+} from '../../server/ports/apps.ts'
 import { createHostTable, type HostTable } from '../../server/ports/hostnames.ts'
 import { forward } from './forward.ts'
 import { dropHeaders } from './own-headers.ts'
@@ -20,6 +27,8 @@ export interface WorkerdAppsOptions {
   directory: string
   /** Domain of the hyper services that apps are bound to; absent where there are none. */
   domain: string | undefined
+  /** What those services ask for, where they ask for anything. */
+  credentials?: { key: string; secret: string } | undefined
   drainMs: number
   /** Clients are not told why an app cannot be loaded. */
   isProduction?: boolean
@@ -28,7 +37,7 @@ export interface WorkerdAppsOptions {
   events: AppEvents
   /** @default the strongest there is */
   tether?: Tether
-  /** Answers what apps ask of the hyper services. */
+  /** Answers what apps ask of the hyper services, and below `BINDINGS_PATH` what their bindings do. */
   serve(request: IncomingMessage, response: ServerResponse): void
 }
 
@@ -47,6 +56,8 @@ export async function createWorkerdApps(options: WorkerdAppsOptions): Promise<Ap
   let catchAll: string | undefined
   let processes = 0
   let closing: Promise<void> | undefined
+  const { key, secret } = options.credentials ?? {}
+  const userInfo = key && secret ? `${encodeURIComponent(key)}:${encodeURIComponent(secret)}@` : ''
 
   const ingress = createServer((request, response) => {
     const { [TARGET_HEADER]: target = '', [CALLER_HEADER]: _caller } = request.headers
@@ -55,6 +66,10 @@ export async function createWorkerdApps(options: WorkerdAppsOptions): Promise<Ap
     if (kind === 'app') {
       dropHeaders(request, [TARGET_HEADER, CALLER_HEADER])
       return host.handle(name, request, response)
+    }
+    if (kind === 'kv' || kind === 'r2') {
+      request.url = `${BINDINGS_PATH}${kind}/${encodeURIComponent(name)}${request.url}`
+      return options.serve(request, response)
     }
     response.writeHead(404).end()
   })
@@ -72,7 +87,7 @@ export async function createWorkerdApps(options: WorkerdAppsOptions): Promise<Ap
           bundle,
           directory: join(directory, String(processes)),
           ingress: ingressPath,
-          hyper: domain === undefined ? undefined : `http://${HYPER_HOST}/${domain}`,
+          hyper: domain === undefined ? undefined : `http://${userInfo}${HYPER_HOST}/${domain}`,
           others: [...apps.keys()].filter((name) => name !== app.name),
           tether: options.tether ?? strongestTether,
         }

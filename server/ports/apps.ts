@@ -129,6 +129,9 @@ export interface ApplyOptions {
   catchAll?: string | undefined
 }
 
+/** Where the services are asked for a binding's values: `<path>kv/<store>/…`, `<path>r2/<bucket>/…`. No app can call it itself. */
+export const BINDINGS_PATH = '/_bindings/'
+
 export interface AppHost extends AsyncDisposable {
   /**
    * Makes these the apps that run. A new version answers before the old one is drained; one that does not load changes nothing.
