@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
 import { appHosts } from '../adapters/registry.ts'
+import { serveAsset } from '../server/app-assets.ts'
 import { type AppSet, createAppSet } from '../server/app-set.ts'
 import type { Metrics } from '../server/metrics.ts'
 import type { AppConfig, AppEvents, AppHost } from '../server/ports/apps.ts'
@@ -56,6 +57,7 @@ export async function openApps(
           credentials: config.credentials,
           drainMs: DRAIN_MS,
           isProduction,
+          serveAsset,
           events,
           serve,
         }),

@@ -37,6 +37,12 @@ export interface WorkerdAppsOptions {
   events: AppEvents
   /** @default the strongest there is */
   tether?: Tether
+  /** Answers from a directory of files, with what it returns; returns nothing where no file is meant. */
+  serveAsset?(
+    root: string,
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): Promise<{ status: number; bytes: number } | undefined>
   /** Answers what apps ask of the hyper services, and below `BINDINGS_PATH` what their bindings do. */
   serve(request: IncomingMessage, response: ServerResponse): void
 }
@@ -56,11 +62,12 @@ export async function createWorkerdApps(options: WorkerdAppsOptions): Promise<Ap
   let catchAll: string | undefined
   let processes = 0
   let closing: Promise<void> | undefined
+  const { serveAsset = async () => undefined } = options
   const { key, secret } = options.credentials ?? {}
   const userInfo = key && secret ? `${encodeURIComponent(key)}:${encodeURIComponent(secret)}@` : ''
 
   const ingress = createServer((request, response) => {
-    const { [TARGET_HEADER]: target = '', [CALLER_HEADER]: _caller } = request.headers
+    const { [TARGET_HEADER]: target = '', [CALLER_HEADER]: caller = '' } = request.headers
     const [kind, name = ''] = String(target).split(/:(.*)/s)
     if (kind === 'hyper' && isServicePath(request.url ?? '')) return options.serve(request, response)
     if (kind === 'app') {
@@ -71,10 +78,16 @@ export async function createWorkerdApps(options: WorkerdAppsOptions): Promise<Ap
       request.url = `${BINDINGS_PATH}${kind}/${encodeURIComponent(name)}${request.url}`
       return options.serve(request, response)
     }
+    if (kind === 'assets') return void findAsset(String(caller), request, response)
     response.writeHead(404).end()
   })
   ingress.listen(ingressPath)
   await once(ingress, 'listening')
+
+  async function findAsset(name: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const root = appNamed(name)?.config.assets
+    if (root === undefined || !(await serveAsset(root, request, response))) response.writeHead(404).end()
+  }
 
   function supervise(config: AppConfig): SupervisedApp {
     return createSupervisedApp(config, {
@@ -159,9 +172,15 @@ export async function createWorkerdApps(options: WorkerdAppsOptions): Promise<Ap
       const app = appNamed(name)
       if (!app) return void response.writeHead(404).end()
       const startedAt = performance.now()
-      forward(app, request, response, (status, bytes) => {
+      const answered = (status: number, bytes: number) => {
         app.count(status >= 400)
         events.answered(name, request, status, bytes, performance.now() - startedAt)
+      }
+      const { assets } = app.config
+      if (assets === undefined) return forward(app, request, response, answered)
+      void serveAsset(assets, request, response).then((served) => {
+        if (served) answered(served.status, served.bytes)
+        else forward(app, request, response, answered)
       })
     },
     upgrade(name, request, socket, head) {

@@ -67,6 +67,7 @@ export function configurationOf(plan: VersionPlan): string {
     { name: 'network', network: networkOf(app.outbound) },
     ingress(plan, 'hyper'),
     ...plan.others.map((other) => ingress(plan, `app:${other}`)),
+    ...(hasAssetBinding(app) ? [ingress(plan, 'assets')] : []),
     ...[...new Set(Object.values(app.kv))].map((store) => ingress(plan, `kv:${store}`)),
     ...[...new Set(Object.values(app.r2))].map((bucket) => ingress(plan, `r2:${bucket}`)),
   ]
@@ -109,6 +110,7 @@ export function configurationOf(plan: VersionPlan): string {
             { name: 'hyper', service: 'hyper' },
           ].filter(({ name }) => !(name in app.env))),
       ...plan.others.map((other) => ({ name: `${APP_BINDING}${other}`, service: `app:${other}` })),
+      ...(hasAssetBinding(app) ? [{ name: ASSETS, service: 'assets' }] : []),
       ...Object.entries(app.kv).map(([name, store]) => ({ name, kvNamespace: `kv:${store}` })),
       ...Object.entries(app.r2).map(([name, bucket]) => ({ name, r2Bucket: `r2:${bucket}` })),
     ],
@@ -133,6 +135,13 @@ export function configurationOf(plan: VersionPlan): string {
     })};`,
     '',
   ].join('\n')
+}
+
+/** As Workers call the binding that asks for static files. */
+const ASSETS = 'ASSETS'
+
+function hasAssetBinding({ assets, env, kv, r2 }: AppConfig): boolean {
+  return assets !== undefined && ![env, kv, r2].some((names) => ASSETS in names)
 }
 
 /** The shim gathers what begins with it into `env.APPS`. */
