@@ -7,6 +7,7 @@ import type { Logger } from 'pino'
 import { appHosts } from '../adapters/registry.ts'
 import { serveAsset } from '../server/app-assets.ts'
 import { type AppSet, createAppSet } from '../server/app-set.ts'
+import { runCrons } from '../server/crons.ts'
 import type { Metrics } from '../server/metrics.ts'
 import type { AppConfig, AppEvents, AppHost } from '../server/ports/apps.ts'
 import { lateAppHost } from './late-app-host.ts'
@@ -68,6 +69,7 @@ export async function openApps(
       apps.map((app) => asRun(app, isProduction)),
       options,
     )
+  runCrons(host, logger)
   const set = createAppSet(host, readApps && (async () => ({ apps: await readApps() })))
   const applied = workers ? set.apply({ apps: config.apps }) : undefined
   // Another container may take its time; meanwhile the services are served.
