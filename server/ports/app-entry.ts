@@ -76,7 +76,10 @@ export const appEntry = z.strictObject({
     .optional()
     .describe(`As Workers have it. Default: ${DEFAULT_COMPATIBILITY_DATE}.`),
   compatibility_flags: z.array(z.string()).optional().describe('As Workers have them, such as nodejs_compat.'),
-  crons: z.array(z.string()).optional().describe('When its scheduled handler runs, such as */5 * * * *; in UTC, and SUN is 1.'),
+  crons: z
+    .array(z.string())
+    .optional()
+    .describe('When its scheduled handler runs, such as */5 * * * *; in UTC, and SUN is 1.'),
   kv: z.record(bindingName, z.string()).optional().describe('Bindings whose values a cache store keeps, by its name.'),
   r2: z
     .record(bindingName, z.string())

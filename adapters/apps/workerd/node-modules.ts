@@ -33,7 +33,8 @@ export function nodeModules(
       onResolve({ filter: /^undici$/ }, ({ path }) => ({ path, namespace: STAND_IN }))
       onResolve({ filter: new RegExp(`^(?:node:.*|${names})$`) }, ({ path, kind, importer, namespace }) => {
         const named = `node:${path.replace(/^node:/, '')}`
-        const [, library] = /[\\/]node_modules[\\/](?!.*[\\/]node_modules[\\/])(@[^\\/]+[\\/][^\\/]+|[^\\/]+)/.exec(importer) ?? []
+        const [, library] =
+          /[\\/]node_modules[\\/](?!.*[\\/]node_modules[\\/])(@[^\\/]+[\\/][^\\/]+|[^\\/]+)/.exec(importer) ?? []
         const isOwn = namespace === 'file' && library === undefined
         if (!isOn && isOwn) {
           // A package may have the name.
