@@ -69,7 +69,10 @@ export async function openApps(
       apps.map((app) => asRun(app, isProduction)),
       options,
     )
-  runCrons(host, logger)
+  runCrons(host, {
+    ran: (app, cron, outcome) => logger.info({ app, cron, outcome }, 'scheduled'),
+    failed: (app, cron, reason) => logger.error({ app, cron, reason }, 'not scheduled'),
+  })
   const set = createAppSet(host, readApps && (async () => ({ apps: await readApps() })))
   const applied = workers ? set.apply({ apps: config.apps }) : undefined
   // Another container may take its time; meanwhile the services are served.

@@ -15,7 +15,6 @@ import type { Credentials } from '../server/credentials.ts'
 import { HyperError } from '../server/error.ts'
 import { createMetrics } from '../server/metrics.ts'
 import { guard } from '../server/port.ts'
-import { appConfigOf } from '../server/ports/app-entry.ts'
 import type { AppConfig, AppHost } from '../server/ports/apps.ts'
 import { cachePort } from '../server/ports/cache.ts'
 import { dataPort } from '../server/ports/data.ts'
@@ -156,7 +155,7 @@ export async function startSandbox(config: SandboxConfig, options: StartOptions)
         host: apps,
         apps: set,
         roots: [appDirectory],
-        configOf: (entry) => appConfigOf(entry, appDirectory),
+        configOf: async (entry) => (await import('./app-config.ts')).readApp(entry, appDirectory),
       },
       instance,
       version: VERSION,

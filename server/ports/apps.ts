@@ -41,6 +41,8 @@ export interface AppConfig {
   compat: readonly Compat[]
   compatibilityDate: string
   compatibilityFlags: readonly string[]
+  /** Binding name to JSON text, for values that are no text. */
+  json: Readonly<Record<string, string>>
   /** Cron expressions (UTC) at which its `scheduled` handler runs. */
   crons: readonly string[]
   /** Binding name to the cache store that keeps its values. */

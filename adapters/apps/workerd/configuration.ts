@@ -103,6 +103,7 @@ export function configurationOf(plan: VersionPlan): string {
     bindings: [
       ...(isStateful(app) ? [{ name: '__STATEFUL', durableObjectNamespace: STATEFUL_CLASS }] : []),
       ...Object.entries(app.env).map(([name, text]) => ({ name, text })),
+      ...Object.entries(app.json).map(([name, json]) => ({ name, json })),
       ...(plan.hyper === undefined
         ? []
         : [
@@ -140,8 +141,8 @@ export function configurationOf(plan: VersionPlan): string {
 /** As Workers call the binding that asks for static files. */
 const ASSETS = 'ASSETS'
 
-function hasAssetBinding({ assets, env, kv, r2 }: AppConfig): boolean {
-  return assets !== undefined && ![env, kv, r2].some((names) => ASSETS in names)
+function hasAssetBinding({ assets, env, json, kv, r2 }: AppConfig): boolean {
+  return assets !== undefined && ![env, json, kv, r2].some((names) => ASSETS in names)
 }
 
 /** The shim gathers what begins with it into `env.APPS`. */
