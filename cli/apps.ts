@@ -43,7 +43,10 @@ export interface OpenAppsOptions {
 
 /** Apps that cannot be loaded are told of; the others run. */
 export async function openApps(
-  config: Pick<SandboxConfig, 'apps' | 'services' | 'domain' | 'stateDirectory' | 'credentials' | 'workers' | 'isProduction'>,
+  config: Pick<
+    SandboxConfig,
+    'apps' | 'services' | 'domain' | 'stateDirectory' | 'credentials' | 'workers' | 'isProduction'
+  >,
   { logger, metrics, serve, readApps }: OpenAppsOptions,
 ): Promise<OpenApps> {
   const hasServices = Object.keys(config.services).length > 0
