@@ -28,7 +28,7 @@ export interface RemoteOptions {
 
 /** What else an adapter may be told; each has its defaults. */
 export interface Settings {
-  queue: Pick<SqliteQueueOptions, 'concurrency' | 'attempts' | 'timeoutMs'>
+  queue: Pick<SqliteQueueOptions, 'concurrency' | 'attempts' | 'timeoutMs' | 'locate'>
 }
 
 export interface Ports {

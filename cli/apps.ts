@@ -5,7 +5,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
 import { appHosts } from '../adapters/registry.ts'
+import { serveAsset } from '../server/app-assets.ts'
 import { type AppSet, createAppSet } from '../server/app-set.ts'
+import { runCrons } from '../server/crons.ts'
 import type { Metrics } from '../server/metrics.ts'
 import type { AppConfig, AppEvents, AppHost } from '../server/ports/apps.ts'
 import { lateAppHost } from './late-app-host.ts'
@@ -41,7 +43,10 @@ export interface OpenAppsOptions {
 
 /** Apps that cannot be loaded are told of; the others run. */
 export async function openApps(
-  config: Pick<SandboxConfig, 'apps' | 'services' | 'domain' | 'stateDirectory' | 'workers' | 'isProduction'>,
+  config: Pick<
+    SandboxConfig,
+    'apps' | 'services' | 'domain' | 'stateDirectory' | 'credentials' | 'workers' | 'isProduction'
+  >,
   { logger, metrics, serve, readApps }: OpenAppsOptions,
 ): Promise<OpenApps> {
   const hasServices = Object.keys(config.services).length > 0
@@ -53,8 +58,10 @@ export async function openApps(
       : appHosts.workerd({
           directory: socketDirectory(config.stateDirectory),
           domain: hasServices ? config.domain : undefined,
+          credentials: config.credentials,
           drainMs: DRAIN_MS,
           isProduction,
+          serveAsset,
           events,
           serve,
         }),
@@ -65,6 +72,10 @@ export async function openApps(
       apps.map((app) => asRun(app, isProduction)),
       options,
     )
+  runCrons(host, {
+    ran: (app, cron, outcome) => logger.info({ app, cron, outcome }, 'scheduled'),
+    failed: (app, cron, reason) => logger.error({ app, cron, reason }, 'not scheduled'),
+  })
   const set = createAppSet(host, readApps && (async () => ({ apps: await readApps() })))
   const applied = workers ? set.apply({ apps: config.apps }) : undefined
   // Another container may take its time; meanwhile the services are served.

@@ -19,6 +19,7 @@ export async function bringUp(context: Context, { nano = false }: BringUpOptions
   const { flags, output } = context
   const timeoutMs = durationOf(flags, 'timeout', READY_MS)
   const resolved = await resolveConfig({ ...context, nano })
+  for (const note of resolved.notes) output.note(note)
   const { host } = resolved.config.listen
   // Our image says that it is one: what it publishes was decided by whoever started it.
   if (!isLoopback(host) && !isOn(context.env.HYPER_SANDBOX_CONTAINER))

@@ -10,7 +10,7 @@ import type { ImageSettings, Part } from '../compose/stack.ts'
 import type { Credentials } from '../server/credentials.ts'
 import { HyperError } from '../server/error.ts'
 import type { Certificate } from '../server/http-server.ts'
-import { appConfigOf, sharedHostname } from '../server/ports/app-entry.ts'
+import { sharedHostname } from '../server/ports/app-entry.ts'
 import type { AppConfig } from '../server/ports/apps.ts'
 import { isServiceName, type ServiceName } from '../server/services.ts'
 import { type Flags, variableOf } from './flags.ts'
@@ -57,6 +57,8 @@ export interface Resolved {
   create: ServiceName[]
   /** Services asked for whose creation takes more than the project file says. */
   uncreated: ServiceName[]
+  /** What was read and is not used, a sentence each. */
+  notes: string[]
   /** Services to empty in the domain first. */
   purge: ServiceName[]
 }
@@ -81,6 +83,7 @@ export async function resolveConfig(source: ConfigSource): Promise<Resolved> {
   const running = runningServices(source, file, asked)
   const services: ServiceConfigs = Object.fromEntries(running.map((kind) => [kind, configOf(file.services?.[kind])]))
   const listenPort = givenTcpPort(flags, env) ?? file.listen?.port ?? remembered.tcpPort ?? DEFAULTS.tcpPort
+  const notes: string[] = []
   const tls = tlsOf(source, file, listenPort, remembered)
   return {
     project,
@@ -92,7 +95,7 @@ export async function resolveConfig(source: ConfigSource): Promise<Resolved> {
       authorityDirectory: authorityDirectory(env),
       domain: checked(flags, 'domain', domainName) ?? file.domain ?? DEFAULTS.domain,
       services,
-      apps: appsIn(env) ?? appsOf(file, project),
+      apps: appsIn(env) ?? (await appsOf(file, project, (note) => notes.push(note))),
       workers: workersOf(env),
       listen: {
         host: flags.text('host') ?? file.listen?.host ?? DEFAULTS.host,
@@ -122,17 +125,24 @@ export async function resolveConfig(source: ConfigSource): Promise<Resolved> {
     create: asked.filter((kind) => creationOf(kind, services) !== undefined),
     uncreated: asked.filter((kind) => creationOf(kind, services) === undefined),
     purge: purgeKinds(flags, running),
+    notes,
   }
 }
 
 /** What the project file says of apps now. @throws CONFIG_INVALID */
 export async function readApps(project: Project, env: NodeJS.ProcessEnv): Promise<AppConfig[]> {
-  return project.file === undefined ? [] : appsOf(await readFile(project.file, env), project)
+  return project.file === undefined ? [] : await appsOf(await readFile(project.file, env), project)
 }
 
 /** @throws CONFIG_INVALID for two of one name or of one host */
-function appsOf({ apps = [] }: ProjectFile, { directory }: Project): AppConfig[] {
-  const configs = apps.map((entry) => appConfigOf(entry, directory))
+async function appsOf(
+  { apps = [] }: ProjectFile,
+  { directory }: Project,
+  note?: (text: string) => void,
+): Promise<AppConfig[]> {
+  if (apps.length === 0) return []
+  const { readApp } = await import('./app-config.ts')
+  const configs = await Promise.all(apps.map((entry) => readApp(entry, directory, note)))
   const twice = configs.find(({ name }, at) => configs.findIndex((other) => other.name === name) !== at)
   if (twice) {
     throw new HyperError('CONFIG_INVALID', `two apps have the name '${twice.name}'`, {

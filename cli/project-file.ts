@@ -90,6 +90,9 @@ const images = Object.fromEntries(IMAGED.map((part) => [part, imageOrList])) as 
   typeof imageOrList
 >
 
+/** A wrangler file may name it, or its path does. */
+const namelessApp = appEntry.partial({ name: true })
+
 export const projectFile = z.strictObject({
   name: sandboxName.optional().describe('Name of the sandbox. Default: directory name and a hash of its path.'),
   domain: domainName.optional().describe('Domain that service flags create and purge empties. Default: test.'),
@@ -130,7 +133,7 @@ export const projectFile = z.strictObject({
     })
     .optional()
     .describe('false leaves a service out. Default: all run.'),
-  apps: z.array(appEntry).optional().describe('Workers-style apps, each on its own host.'),
+  apps: z.array(namelessApp).optional().describe('Workers-style apps, each on its own host.'),
   images: z
     .strictObject(images)
     .optional()

@@ -3,6 +3,7 @@ import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openWorkerHost } from '../adapters/registry.ts'
+import { serveAsset } from '../server/app-assets.ts'
 import type { AppHost } from '../server/ports/apps.ts'
 import { DRAIN_MS, watchApps } from './apps.ts'
 import type { Context } from './command.ts'
@@ -21,6 +22,7 @@ export async function runWorkers({ env, exit, output, flags }: Context): Promise
     domain: flags.text('domain'),
     drainMs: DRAIN_MS,
     isProduction: flags.has('production'),
+    serveAsset,
     extend: reloadChanged,
   })
   output.note(`listening on ${host.tcpPort}; what apps say is in the log of the gateway`)

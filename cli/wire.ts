@@ -9,12 +9,12 @@ import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
 import { type AdapterOptions, type RemoteOptions, registry, type Settings } from '../adapters/registry.ts'
 import { buildApp } from '../server/app.ts'
+import { createAppBindings } from '../server/app-bindings/bindings.ts'
 import type { AppSet } from '../server/app-set.ts'
 import type { Credentials } from '../server/credentials.ts'
 import { HyperError } from '../server/error.ts'
 import { createMetrics } from '../server/metrics.ts'
 import { guard } from '../server/port.ts'
-import { appConfigOf } from '../server/ports/app-entry.ts'
 import type { AppConfig, AppHost } from '../server/ports/apps.ts'
 import { cachePort } from '../server/ports/cache.ts'
 import { dataPort } from '../server/ports/data.ts'
@@ -96,14 +96,14 @@ const PORTS = {
 } as const
 
 /** Opens the services without listening, for work on a sandbox that does not run; queues deliver nothing then. */
-export async function openServices(config: ServicesConfig): Promise<Services> {
+export async function openServices(config: ServicesConfig, locate?: Settings['queue']['locate']): Promise<Services> {
   const services: Services = {}
   try {
     if (config.services.data) services.data = guard(PORTS.data, await load(config, 'data'))
     if (config.services.cache) services.cache = guard(PORTS.cache, await load(config, 'cache'))
     if (config.services.storage) services.storage = guard(PORTS.storage, await load(config, 'storage'))
     if (config.services.search) services.search = guard(PORTS.search, await load(config, 'search'))
-    if (config.services.queue) services.queue = guard(PORTS.queue, await load(config, 'queue'))
+    if (config.services.queue) services.queue = guard(PORTS.queue, await load(config, 'queue', locate))
     await Promise.all(Object.values(services).map((service) => service.open()))
   } catch (error) {
     await closeServices(services)
@@ -127,10 +127,14 @@ export interface StartOptions {
 
 /** @throws HyperError ADDRESS_IN_USE, and what an adapter or `prepare` throws; nothing is left open then */
 export async function startSandbox(config: SandboxConfig, options: StartOptions): Promise<RunningSandbox> {
-  const services = await openServices(config)
+  let opened: OpenApps | undefined
+  let listener: Listener | undefined
+  const services = await openServices(config, (hostname, tcpPort = listener?.tcpPort) => {
+    if (!listener || tcpPort !== listener.tcpPort || opened?.host.find(hostname) === undefined) return undefined
+    return { hostname: new URL(listener.url).hostname, tcpPort }
+  })
   const instance = randomUUID()
   const prepared = Promise.withResolvers<void>()
-  let opened: OpenApps | undefined
   const metrics = createMetrics()
   const appDirectory = config.workers?.directory ?? config.projectDirectory
   /** What an app asks of the services, as if it came over the network: it is no loopback peer, and so no admin. */
@@ -151,7 +155,7 @@ export async function startSandbox(config: SandboxConfig, options: StartOptions)
         host: apps,
         apps: set,
         roots: [appDirectory],
-        configOf: (entry) => appConfigOf(entry, appDirectory),
+        configOf: async (entry) => (await import('./app-config.ts')).readApp(entry, appDirectory),
       },
       instance,
       version: VERSION,
@@ -169,15 +173,18 @@ export async function startSandbox(config: SandboxConfig, options: StartOptions)
       prepared: prepared.promise,
       ...(options.onShutdown ? { onShutdown: options.onShutdown } : {}),
     })
-    const listener = await listen(app, config.listen.host, config.listen.tcpPort)
-    const { host: address } = new URL(listener.url)
+    const listening = await listen(app, config.listen.host, config.listen.tcpPort)
+    listener = listening
+    const { host: address } = new URL(listening.url)
+    const serveBinding = createAppBindings(services, options.logger)
     serveApp = (request, response) => {
+      if (serveBinding(request, response)) return
       request.headers.host = address
       app.routing(request, response)
     }
     let secure: (SecureAddress & Pick<Listener, 'close'>) | undefined
     const stopListening = async () => {
-      await Promise.all([listener.close(), secure?.close()])
+      await Promise.all([listening.close(), secure?.close()])
     }
     try {
       secure = await serveSecurely(app, config)
@@ -191,9 +198,9 @@ export async function startSandbox(config: SandboxConfig, options: StartOptions)
     }
     let closing: Promise<void> | undefined
     return {
-      url: listener.url,
-      host: listener.host,
-      tcpPort: listener.tcpPort,
+      url: listening.url,
+      host: listening.host,
+      tcpPort: listening.tcpPort,
       https: secure && { url: secure.url, tcpPort: secure.tcpPort, authorityFile: secure.authorityFile },
       instance,
       services,
@@ -238,8 +245,13 @@ async function serveSecurely(
 
 type Ports = { [S in keyof typeof PORTS]: Awaited<ReturnType<(typeof registry)['embedded'][S]>> }
 
-async function load<S extends keyof Ports>(config: ServicesConfig, service: S): Promise<Ports[S]> {
-  const options = { directory: config.dataDirectory, ...(service === 'queue' ? queueSettings(config.services) : {}) }
+async function load<S extends keyof Ports>(
+  config: ServicesConfig,
+  service: S,
+  locate?: Settings['queue']['locate'],
+): Promise<Ports[S]> {
+  const settings = service === 'queue' ? { ...queueSettings(config.services), locate } : {}
+  const options = { directory: config.dataDirectory, ...settings }
   const { adapter: custom, url, key, secretKey } = config.services[service] as StorageConfig
   if (custom === undefined && url !== undefined) {
     const create = registry.remote[service] as (remote: RemoteOptions & Settings['queue']) => Promise<Ports[S]>

@@ -1,4 +1,5 @@
 /** How the gateway's container and that of its apps are told of each other, and what to run. */
+import type { WorkerHostOptions } from '../adapters/apps/remote/host.ts'
 import { HyperError } from '../server/error.ts'
 import type { AppConfig } from '../server/ports/apps.ts'
 import type { WorkersConfig } from './apps.ts'
@@ -32,9 +33,13 @@ export function workersOf(env: NodeJS.ProcessEnv): WorkersConfig | undefined {
 }
 
 /** For the container of apps. @throws CONFIG_INVALID */
-export function workerHostOf(env: NodeJS.ProcessEnv): { tcpPort: number; key: string; gatewayUrl: string } {
+export function workerHostOf(
+  env: NodeJS.ProcessEnv,
+): Pick<WorkerHostOptions, 'tcpPort' | 'key' | 'gatewayUrl' | 'credentials'> {
   const { [URL_VARIABLE]: url, [KEY_VARIABLE]: key, [GATEWAY_VARIABLE]: gatewayUrl } = env
-  if (url && key && gatewayUrl) return { tcpPort: tcpPortOf(url), key, gatewayUrl }
+  const { HYPER_SANDBOX_AUTH_KEY, HYPER_SANDBOX_AUTH_SECRET: secret } = env
+  const credentials = HYPER_SANDBOX_AUTH_KEY && secret ? { key: HYPER_SANDBOX_AUTH_KEY, secret } : undefined
+  if (url && key && gatewayUrl) return { tcpPort: tcpPortOf(url), key, gatewayUrl, credentials }
   throw new HyperError('CONFIG_INVALID', `${URL_VARIABLE}, ${KEY_VARIABLE} and ${GATEWAY_VARIABLE} are not all set`, {
     hint: 'This is a part of a stack: start it with hyper-sandbox up.',
   })

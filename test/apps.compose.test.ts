@@ -14,7 +14,7 @@ import { run as command } from './parts/part.ts'
 testsOn('apps in containers', await stackImages(), allOn)
 
 const API = `
-import { word } from '../../shared/word'
+  import { word } from '../../shared/word'
 export default {
   async fetch(request, env) {
     const { pathname } = new URL(request.url)

@@ -5,7 +5,14 @@ import { mkdirSync, rmSync } from 'node:fs'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { join } from 'node:path'
 import { HyperError } from '../../server/error.ts'
-import type { AppConfig, AppEvents, AppHost, LoadError, Reloaded } from '../../server/ports/apps.ts'
+import {
+  type AppConfig,
+  type AppEvents,
+  type AppHost,
+  BINDINGS_PATH,
+  type LoadError,
+  type Reloaded,
+} from '../../server/ports/apps.ts'
 import { createHostTable, type HostTable } from '../../server/ports/hostnames.ts'
 import { forward } from './forward.ts'
 import { dropHeaders } from './own-headers.ts'
@@ -20,6 +27,8 @@ export interface WorkerdAppsOptions {
   directory: string
   /** Domain of the hyper services that apps are bound to; absent where there are none. */
   domain: string | undefined
+  /** What those services ask for, where they ask for anything. */
+  credentials?: { key: string; secret: string } | undefined
   drainMs: number
   /** Clients are not told why an app cannot be loaded. */
   isProduction?: boolean
@@ -28,7 +37,13 @@ export interface WorkerdAppsOptions {
   events: AppEvents
   /** @default the strongest there is */
   tether?: Tether
-  /** Answers what apps ask of the hyper services. */
+  /** Answers from a directory of files, with what it returns; returns nothing where no file is meant. */
+  serveAsset?(
+    root: string,
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): Promise<{ status: number; bytes: number } | undefined>
+  /** Answers what apps ask of the hyper services, and below `BINDINGS_PATH` what their bindings do. */
   serve(request: IncomingMessage, response: ServerResponse): void
 }
 
@@ -47,19 +62,32 @@ export async function createWorkerdApps(options: WorkerdAppsOptions): Promise<Ap
   let catchAll: string | undefined
   let processes = 0
   let closing: Promise<void> | undefined
+  const { serveAsset = async () => undefined } = options
+  const { key, secret } = options.credentials ?? {}
+  const userInfo = key && secret ? `${encodeURIComponent(key)}:${encodeURIComponent(secret)}@` : ''
 
   const ingress = createServer((request, response) => {
-    const { [TARGET_HEADER]: target = '', [CALLER_HEADER]: _caller } = request.headers
+    const { [TARGET_HEADER]: target = '', [CALLER_HEADER]: caller = '' } = request.headers
     const [kind, name = ''] = String(target).split(/:(.*)/s)
     if (kind === 'hyper' && isServicePath(request.url ?? '')) return options.serve(request, response)
     if (kind === 'app') {
       dropHeaders(request, [TARGET_HEADER, CALLER_HEADER])
       return host.handle(name, request, response)
     }
+    if (kind === 'kv' || kind === 'r2') {
+      request.url = `${BINDINGS_PATH}${kind}/${encodeURIComponent(name)}${request.url}`
+      return options.serve(request, response)
+    }
+    if (kind === 'assets') return void findAsset(String(caller), request, response)
     response.writeHead(404).end()
   })
   ingress.listen(ingressPath)
   await once(ingress, 'listening')
+
+  async function findAsset(name: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const root = appNamed(name)?.config.assets
+    if (root === undefined || !(await serveAsset(root, request, response))) response.writeHead(404).end()
+  }
 
   function supervise(config: AppConfig): SupervisedApp {
     return createSupervisedApp(config, {
@@ -72,7 +100,7 @@ export async function createWorkerdApps(options: WorkerdAppsOptions): Promise<Ap
           bundle,
           directory: join(directory, String(processes)),
           ingress: ingressPath,
-          hyper: domain === undefined ? undefined : `http://${HYPER_HOST}/${domain}`,
+          hyper: domain === undefined ? undefined : `http://${userInfo}${HYPER_HOST}/${domain}`,
           others: [...apps.keys()].filter((name) => name !== app.name),
           tether: options.tether ?? strongestTether,
         }
@@ -144,9 +172,15 @@ export async function createWorkerdApps(options: WorkerdAppsOptions): Promise<Ap
       const app = appNamed(name)
       if (!app) return void response.writeHead(404).end()
       const startedAt = performance.now()
-      forward(app, request, response, (status, bytes) => {
+      const answered = (status: number, bytes: number) => {
         app.count(status >= 400)
         events.answered(name, request, status, bytes, performance.now() - startedAt)
+      }
+      const { assets } = app.config
+      if (assets === undefined) return forward(app, request, response, answered)
+      void serveAsset(assets, request, response).then((served) => {
+        if (served) answered(served.status, served.bytes)
+        else forward(app, request, response, answered)
       })
     },
     upgrade(name, request, socket, head) {

@@ -10,7 +10,7 @@ import type { JobStatus, QueueJob, QueuePort } from '../../server/ports/queue.ts
 import { connectRedis, type RedisServer } from '../shared/redis.ts'
 import { createDeliveries, type Deliveries, type QueueEntry } from './bullmq-deliveries.ts'
 import { type JobFields, NO_QUEUE, type Scripted, type ScriptName, scripts } from './bullmq-scripts.ts'
-import { createSender, type Sender } from './delivery.ts'
+import { createSender, type Locate, type Sender } from './delivery.ts'
 import { idOf, noJob } from './job-id.ts'
 import { itemOf } from './jobs.ts'
 
@@ -27,6 +27,8 @@ export interface BullmqQueueOptions {
   timeoutMs?: number | undefined
   /** The first wait between attempts; each further one is four times longer. @default 200 */
   backoffMs?: number | undefined
+  /** Which targets are ours to answer. @default none */
+  locate?: Locate | undefined
 }
 
 const PAGE_JOBS = 1_000
@@ -52,6 +54,7 @@ export function createBullmqQueue({
   attempts = 3,
   timeoutMs = 30_000,
   backoffMs = 200,
+  locate,
 }: BullmqQueueOptions): QueuePort {
   const prefix = `{${namespace}:queue}`
   const [queuesKey, idsKey, doomedKey, news] = ['queues', 'ids', 'doomed', 'news'].map((key) => `${prefix}:${key}`) as [
@@ -120,7 +123,7 @@ export function createBullmqQueue({
       const shared = { connection: server.client, prefix, skipVersionCheck: true, skipWaitingForReady: true }
       const backend = createRedisBackend('shared', shared)
       backend.on('error', () => {}) // the connection's, told to whoever uses it
-      const sender = createSender({ timeoutMs, now: Date.now })
+      const sender = createSender({ timeoutMs, now: Date.now, locate })
       const deliveries = createDeliveries(
         { url, prefix, news, sender, queues, clear },
         { concurrency, attempts, backoffMs },

@@ -33,8 +33,23 @@ export interface Sender {
   close(): void
 }
 
-/** @param timeoutMs how long a target may take to answer */
-export function createSender({ timeoutMs, now }: { timeoutMs: number; now: () => number }): Sender {
+/**
+ * Where a target is served when its name is one of ours, whatever resolvers say; asked for each attempt. Without a TCP port the
+ * target names none.
+ */
+export type Locate = (
+  hostname: string,
+  tcpPort: number | undefined,
+) => { hostname: string; tcpPort: number } | undefined
+
+export interface SenderOptions {
+  /** How long a target may take to answer. */
+  timeoutMs: number
+  now(): number
+  locate?: Locate | undefined
+}
+
+export function createSender({ timeoutMs, now, locate }: SenderOptions): Sender {
   const options = { keepAlive: true, timeout: IDLE_MS }
   const agent = new Agent(options)
   let secure: Promise<{ agent: Agent; request: typeof request }> | undefined
@@ -49,10 +64,12 @@ export function createSender({ timeoutMs, now }: { timeoutMs: number; now: () =>
     if (target.isSecure) secure ??= secureTransport()
     const transport = target.isSecure ? await secure : undefined
     return new Promise((resolve, reject) => {
+      const { headers, ...place } = placeOf(target, locate)
       const sending: ClientRequest = (transport?.request ?? request)({
-        ...target.options,
+        ...place,
         agent: transport?.agent ?? agent,
         headers: {
+          ...headers,
           'content-type': 'application/json',
           ...(secret === undefined ? {} : { 'x-hyper-signature': signature(secret, text, now()) }),
         },
@@ -110,6 +127,19 @@ export function targetOf(url: string): Target {
   const options: RequestOptions = { hostname, port, path, auth, method: 'POST' }
   if (isLoopbackName(hostname ?? '')) options.lookup = lookUpLoopback
   return { isSecure: protocol === 'https:', options }
+}
+
+/** As it is, or at our own address under its name. */
+function placeOf(
+  { isSecure, options }: Target,
+  locate: Locate | undefined,
+): RequestOptions & { headers?: { host: string } } {
+  const { hostname, port } = options
+  const found = isSecure ? undefined : locate?.(hostname ?? '', port ? Number(port) : undefined)
+  if (!found) return options as RequestOptions & { headers?: never }
+  const { lookup: _, ...rest } = options
+  const host = port ? `${hostname}:${port}` : String(hostname)
+  return { ...rest, hostname: found.hostname, port: found.tcpPort, headers: { host } }
 }
 
 class StaleConnection extends Error {}

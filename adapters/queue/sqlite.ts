@@ -4,7 +4,7 @@ import { HyperError } from '../../server/error.ts'
 import type { Page } from '../../server/ports/common.ts'
 import type { QueueJob, QueuePort } from '../../server/ports/queue.ts'
 import { atomically, openSqlite, type SqliteFile } from '../shared/sqlite.ts'
-import { createSender, type Sender, targetOf } from './delivery.ts'
+import { createSender, type Locate, type Sender, targetOf } from './delivery.ts'
 import { idOf, noJob } from './job-id.ts'
 import { type Jobs, jobsIn, layoutOf } from './jobs.ts'
 import { createWorkers, type Workers } from './workers.ts'
@@ -20,6 +20,8 @@ export interface SqliteQueueOptions {
   timeoutMs?: number | undefined
   /** The first wait between attempts; each further one is four times longer. @default 200 */
   backoffMs?: number | undefined
+  /** Which targets are ours to answer. @default none */
+  locate?: Locate | undefined
   /** Unix time in milliseconds. @default Date.now */
   now?: () => number
 }
@@ -53,6 +55,7 @@ export function createSqliteQueue({
   attempts = 3,
   timeoutMs = 30_000,
   backoffMs = 200,
+  locate,
   now = Date.now,
 }: SqliteQueueOptions): QueuePort {
   let file: SqliteFile | undefined
@@ -120,7 +123,7 @@ export function createSqliteQueue({
   return {
     async open() {
       file = openSqlite(join(directory, 'queue.db'), LAYOUT_VERSION, LAYOUT, { exclusive: true })
-      sender = createSender({ timeoutMs, now })
+      sender = createSender({ timeoutMs, now, locate })
       ;({ reserved } = file.db.prepare('SELECT reserved FROM sequence').get() as { reserved: number })
       lastId = reserved
       const rows = file.db.prepare('SELECT id, name, target, secret FROM queues ORDER BY id').all() as unknown as {

@@ -42,7 +42,7 @@ export function secretsOfApps({ apps }: Sandbox, token: string): Record<string, 
 }
 
 export function workersConfigOf(sandbox: Resolved['config']): WorkersConfig | undefined {
-  const { projectDirectory, stateDirectory, apps, domain } = sandbox
+  const { projectDirectory, stateDirectory, apps, domain, credentials } = sandbox
   if (apps.length === 0) return undefined
   const project = { source: projectDirectory, target: PROJECT_DIRECTORY }
   const elsewhere = placesOf(sandbox).filter(({ isInProject, source }) => !isInProject && existsSync(source))
@@ -54,7 +54,7 @@ export function workersConfigOf(sandbox: Resolved['config']): WorkersConfig | un
       HYPER_SANDBOX_DOMAIN: domain,
       ...productionOf(sandbox),
     },
-    secrets: [KEY_VARIABLE],
+    secrets: [KEY_VARIABLE, ...(credentials ? ['HYPER_SANDBOX_AUTH_KEY', 'HYPER_SANDBOX_AUTH_SECRET'] : [])],
     mounts: [project, ...elsewhere.map(({ source, target }) => ({ source, target }))],
     hidden: existsSync(stateDirectory) ? [placeIn(project, stateDirectory)] : [],
     user: ownUser(),

@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { appHosts } from '../../adapters/registry.ts'
+import { serveAsset } from '../../server/app-assets.ts'
+import { runCrons } from '../../server/crons.ts'
 import { HyperError } from '../../server/error.ts'
 import { createMetrics, type Metrics } from '../../server/metrics.ts'
 import type { AppHost } from '../../server/ports/apps.ts'
@@ -57,7 +59,7 @@ export interface Serving {
 
 async function serve({ output, cwd }: Context, serving: Serving): Promise<number> {
   const { settings, log, directory } = serving
-  const source = readSource(settings.source, cwd)
+  const source = await readSource(settings.source, cwd)
   for (const warning of source.warnings) output.warn(warning)
   const isAtTerminal = process.stdout.isTTY === true
   if (isAtTerminal) output.note(bannerOf(source))
@@ -68,11 +70,16 @@ async function serve({ output, cwd }: Context, serving: Serving): Promise<number
     directory,
     domain: undefined,
     drainMs,
+    serveAsset,
     events: eventsOf(log, metrics),
     serve: (_request, response) => void response.writeHead(404).end(),
   })
   try {
     tellOfChanges(host, log)
+    runCrons(host, {
+      ran: (app, cron, outcome) => log.event('info', 'scheduled', { app, cron, outcome }),
+      failed: (app, cron, reason) => log.event('error', 'schedule_failed', { app, cron, error: reason }),
+    })
     const { virtualHosts, listener, set } = await openServer({ host, metrics, source, cwd, serving })
     if (isAtTerminal) output.note(`Listening on ${listener.url}; Ctrl-C stops it`)
     {

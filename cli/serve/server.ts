@@ -4,11 +4,11 @@ import { type AppSet, createAppSet } from '../../server/app-set.ts'
 import { HyperError } from '../../server/error.ts'
 import { createHostRules } from '../../server/host-rules.ts'
 import type { Metrics } from '../../server/metrics.ts'
-import { appConfigOf } from '../../server/ports/app-entry.ts'
 import type { AppHost, Reloaded } from '../../server/ports/apps.ts'
 import { createAdmin } from '../../server/routes/admin.ts'
 import { type Listener, listenWith } from '../../server/start.ts'
 import { createVirtualHosts, type VirtualHosts } from '../../server/virtual-hosts.ts'
+import { readApp } from '../app-config.ts'
 import { watchFiles } from '../watch-files.ts'
 import { tellOfReloads } from './reload.ts'
 import type { Serving } from './run-serve.ts'
@@ -36,8 +36,8 @@ export async function openServer({ host, metrics, source: first, cwd, serving }:
   const { settings, log } = serving
   let source = first
   const file = settings.source.kind === 'config' ? settings.source.file : undefined
-  const plain = createAppSet(host, () => {
-    const next = readSource(settings.source, cwd)
+  const plain = createAppSet(host, async () => {
+    const next = await readSource(settings.source, cwd)
     const tcpPort = source.port
     source = next
     if (next.port !== tcpPort) log.event('warn', 'port_ignored', { port: next.port, message: 'it takes a restart' })
@@ -58,7 +58,7 @@ export async function openServer({ host, metrics, source: first, cwd, serving }:
     allowsHost: (name) => rules.allowsHost(name) || host.find(name) !== undefined,
     roots: file === undefined ? [cwd] : [cwd, dirname(file)],
     configOf: ({ hostname, ...entry }) =>
-      appConfigOf({ ...source.defaults, ...entry, hostname: hostname ?? entry.name }, source.directory),
+      readApp({ ...source.defaults, ...entry, hostname: hostname ?? entry.name }, source.directory),
   })
   const virtualHosts = createVirtualHosts({
     apps: host,

@@ -1,9 +1,9 @@
 /** The apps that `serve` serves, as they are asked for at the moment. */
 import { dirname } from 'node:path'
 import type { ConfiguredApps } from '../../server/app-set.ts'
-import { appConfigOf } from '../../server/ports/app-entry.ts'
 import type { AppConfig } from '../../server/ports/apps.ts'
 import { hostPatternOf } from '../../server/ports/hostnames.ts'
+import { readApp } from '../app-config.ts'
 import { type NanoConfig, type NanoSettings, readNanoConfig } from './nano-config.ts'
 import type { AppSource } from './settings.ts'
 
@@ -13,17 +13,18 @@ export interface Source extends ConfiguredApps, NanoSettings, Pick<NanoConfig, '
 }
 
 /** @throws CONFIG_INVALID for a file that cannot be used */
-export function readSource(asked: AppSource, cwd: string): Source {
+export async function readSource(asked: AppSource, cwd: string): Promise<Source> {
   if (asked.kind === 'config') {
     const { apps: entries, ...config } = readNanoConfig(asked.file, cwd)
     const directory = dirname(asked.file)
-    const apps = entries.map((entry) => appConfigOf(entry, directory))
-    return { ...config, apps, catchAllOf: (running) => catchAllOf(running, config.default_app), directory }
+    const warnings = [...config.warnings]
+    const apps = await Promise.all(entries.map((entry) => readApp(entry, directory, (note) => warnings.push(note))))
+    return { ...config, warnings, apps, catchAllOf: (running) => catchAllOf(running, config.default_app), directory }
   }
   const none = { defaults: {}, warnings: [], directory: cwd }
   if (asked.kind === 'none') return { ...none, apps: [], catchAllOf: (running) => catchAllOf(running, undefined) }
   const { name, path } = asked
-  return { ...none, apps: [appConfigOf({ name, path }, cwd)], catchAllOf: () => name }
+  return { ...none, apps: [await readApp({ name, path }, cwd)], catchAllOf: () => name }
 }
 
 /** One app answers every host; of several the one that is named, or the first (worker-runtime §3). */

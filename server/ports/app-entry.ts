@@ -2,7 +2,9 @@
 import { resolve } from 'node:path'
 import * as z from 'zod'
 import type { AppConfig, Compat, Outbound } from './apps.ts'
+import { cachePort } from './cache.ts'
 import { hostPatternOf } from './hostnames.ts'
+import { storagePort } from './storage.ts'
 
 /** The last day on which apps get no Node globals unless they ask (worker-runtime §12.2). */
 export const DEFAULT_COMPATIBILITY_DATE = '2026-08-03'
@@ -25,6 +27,19 @@ const hostname = z
 /** workerd reads UTF-8, which half a character has none of. */
 const wellFormed = z.string().refine((text) => text.isWellFormed(), 'must be well-formed Unicode')
 const bindingName = z.string().regex(/^[A-Za-z_$][\w$]*$/, 'must be the name of a variable')
+
+const storeName = z
+  .string()
+  .refine(
+    (name) => cachePort.createStore.args.safeParse({ store: name }).success,
+    'must be the name of a cache store: a-z, 0-9, - ~ _',
+  )
+const bucketName = z
+  .string()
+  .refine(
+    (name) => storagePort.makeBucket.args.safeParse({ bucket: name }).success,
+    'must be the name of a storage bucket',
+  )
 
 export const appName = z
   .string()
@@ -76,10 +91,13 @@ export const appEntry = z.strictObject({
     .optional()
     .describe(`As Workers have it. Default: ${DEFAULT_COMPATIBILITY_DATE}.`),
   compatibility_flags: z.array(z.string()).optional().describe('As Workers have them, such as nodejs_compat.'),
-  crons: z.array(z.string()).optional().describe('When its scheduled handler runs, such as */5 * * * *, in UTC.'),
-  kv: z.record(bindingName, z.string()).optional().describe('Bindings whose values a cache store keeps, by its name.'),
+  crons: z
+    .array(z.string())
+    .optional()
+    .describe('When its scheduled handler runs, such as */5 * * * *; in UTC, and SUN is 1.'),
+  kv: z.record(bindingName, storeName).optional().describe('Bindings whose values a cache store keeps, by its name.'),
   r2: z
-    .record(bindingName, z.string())
+    .record(bindingName, bucketName)
     .optional()
     .describe('Bindings whose objects a storage bucket keeps, by its name.'),
   assets: z.string().optional().describe('Directory of files that are served as they are.'),
@@ -111,6 +129,7 @@ export function appConfigOf(entry: AppEntry, directory: string): AppConfig {
     compat: (entry.compat ?? []) as Compat[],
     compatibilityDate: entry.compatibility_date ?? DEFAULT_COMPATIBILITY_DATE,
     compatibilityFlags: entry.compatibility_flags ?? [],
+    json: {},
     crons: entry.crons ?? [],
     kv: entry.kv ?? {},
     r2: entry.r2 ?? {},

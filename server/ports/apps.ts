@@ -41,6 +41,8 @@ export interface AppConfig {
   compat: readonly Compat[]
   compatibilityDate: string
   compatibilityFlags: readonly string[]
+  /** Binding name to JSON text, for values that are no text. */
+  json: Readonly<Record<string, string>>
   /** Cron expressions (UTC) at which its `scheduled` handler runs. */
   crons: readonly string[]
   /** Binding name to the cache store that keeps its values. */
@@ -128,6 +130,9 @@ export interface ApplyOptions {
   /** Name of the app that answers every other host. */
   catchAll?: string | undefined
 }
+
+/** Where the services are asked for a binding's values: `<path>kv/<store>/…`, `<path>r2/<bucket>/…`. No app can call it itself. */
+export const BINDINGS_PATH = '/_bindings/'
 
 export interface AppHost extends AsyncDisposable {
   /**

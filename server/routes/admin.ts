@@ -25,7 +25,7 @@ export interface AdminOptions {
   /** Directories below which apps may be added without the token: others could hold what only this user may read. */
   roots: readonly string[]
   /** What relative paths are taken from, and defaults filled in. */
-  configOf(entry: AppEntry): AppConfig
+  configOf(entry: AppEntry): Promise<AppConfig>
 }
 
 interface Answer {
@@ -130,8 +130,10 @@ async function addApp(call: Call): Promise<Answer> {
     const detail = `${issue?.path.join('.') || 'the app'}: ${issue?.message}`
     return { status: 400, body: { error: 'Invalid field types', detail } }
   }
-  const config = call.configOf(parsed.data)
-  if (!call.isBearer && !call.roots.some((root) => isBelow(root, config.path))) return refusal(400, 'Path not allowed')
+  const config = await call.configOf(parsed.data)
+  const places = [config.path, ...(config.assets === undefined ? [] : [config.assets])]
+  const isAllowed = places.every((place) => call.roots.some((root) => isBelow(root, place)))
+  if (!call.isBearer && !isAllowed) return refusal(400, 'Path not allowed')
   const error = await call.apps.add(config)
   if (!error) return { status: 201, body: { success: true } }
   const { message, location } = error

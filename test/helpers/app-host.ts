@@ -141,7 +141,7 @@ export async function startAppHost(
       host,
       apps: createAppSet(host),
       roots: [directory],
-      configOf: (entry) => appConfigOf(entry, directory),
+      configOf: async (entry) => appConfigOf(entry, directory),
     },
     instance: 'test',
     version: '0',

@@ -22,6 +22,8 @@ export interface Bundle {
   map: string
   /** Absolute paths of every file it was made of: when one changes, so may it. */
   inputs: readonly string[]
+  /** Packages in it need Node's modules, for which the app did not ask. */
+  usesNode: boolean
   /** Equal for equal content. */
   digest: string
 }
@@ -48,6 +50,7 @@ export async function bundleApp(app: BundledApp): Promise<Bundle> {
   if (statSync(entry).size > MAX_ENTRY_BYTES) throw new AppLoadError('ScriptTooLarge', `${entry} is over 10 MB`)
   const root = dirname(entry)
   const beside: Module[] = []
+  let usesNode = false
   const { build } = await import('esbuild')
   const result = await build({
     ...(isStateful(app) ? { stdin: loadedOnDemand(entry) } : { entryPoints: [entry] }),
@@ -69,7 +72,7 @@ export async function bundleApp(app: BundledApp): Promise<Bundle> {
     // What libraries ask of Node to know which of their builds is wanted.
     define: { 'process.env.NODE_ENV': '"development"' },
     loader: { '.txt': 'text', '.html': 'text', '.sql': 'text', '.md': 'text', '.svg': 'text' },
-    plugins: [nodeModules(app), modulesBeside(beside), methodCalls],
+    plugins: [nodeModules(app, () => (usesNode = true)), modulesBeside(beside), methodCalls],
   }).catch((failure: BuildFailure) => {
     throw new AppLoadError('CompilationFailed', ...describe(failure, root))
   })
@@ -81,7 +84,7 @@ export async function bundleApp(app: BundledApp): Promise<Bundle> {
   const inputs = Object.keys(result.metafile.inputs)
     .filter((input) => input !== '<stdin>')
     .map((input) => join(root, input.replace(/^[a-z-]+:/, '')))
-  return { modules, map: map?.text ?? '', inputs, digest: hash.digest('base64url') }
+  return { modules, map: map?.text ?? '', inputs, usesNode, digest: hash.digest('base64url') }
 }
 
 /** @throws AppLoadError FileNotFound */

@@ -16,7 +16,7 @@ export const FILES = {
   ping: 'ping.sock',
 } as const
 
-export const RUNTIME_FILES = ['shim.js', 'prelude.js', 'sync-body.js', 'outbound.js'] as const
+export const RUNTIME_FILES = ['shim.js', 'prelude.js', 'sync-body.js', 'hyper.js', 'outbound.js'] as const
 
 /** The host that an app's own `fetch` reaches the hyper services by. */
 export const HYPER_HOST = 'hyper.internal'
@@ -41,6 +41,7 @@ export interface ShimSettings {
   wallMs: number
   compat: readonly string[]
   exposeErrors: boolean
+  hyper: string | undefined
 }
 
 /** Told to what an app's `fetch` goes through. */
@@ -66,8 +67,9 @@ export function configurationOf(plan: VersionPlan): string {
     { name: 'network', network: networkOf(app.outbound) },
     ingress(plan, 'hyper'),
     ...plan.others.map((other) => ingress(plan, `app:${other}`)),
-    ...Object.keys(app.kv).map((binding) => ingress(plan, `kv:${binding}`)),
-    ...Object.keys(app.r2).map((binding) => ingress(plan, `r2:${binding}`)),
+    ...(hasAssetBinding(app) ? [ingress(plan, 'assets')] : []),
+    ...[...new Set(Object.values(app.kv))].map((store) => ingress(plan, `kv:${store}`)),
+    ...[...new Set(Object.values(app.r2))].map((bucket) => ingress(plan, `r2:${bucket}`)),
   ]
   const socket = (name: 'app' | 'control' | 'ping', service: Value, http: Value = {}) => ({
     name,
@@ -90,16 +92,18 @@ export function configurationOf(plan: VersionPlan): string {
       { name: 'shim.js', esModule: raw('embed "shim.js"') },
       { name: 'prelude.js', esModule: raw('embed "prelude.js"') },
       { name: 'sync-body.js', esModule: raw('embed "sync-body.js"') },
-      { name: 'settings.json', json: JSON.stringify(settingsOf(app)) },
+      { name: 'hyper.js', esModule: raw('embed "hyper.js"') },
+      { name: 'settings.json', json: JSON.stringify(settingsOf(plan)) },
       ...bundle.modules.map(({ name, kind }) => ({ name, [kind]: raw(`embed ${write(name)}`) })),
     ],
     compatibilityDate: app.compatibilityDate,
-    compatibilityFlags: [...app.compatibilityFlags],
+    compatibilityFlags: [...app.compatibilityFlags, ...(bundle.usesNode ? ['nodejs_compat'] : [])],
     globalOutbound: 'outbound',
     ...(isStateful(app) ? STATEFUL : {}),
     bindings: [
       ...(isStateful(app) ? [{ name: '__STATEFUL', durableObjectNamespace: STATEFUL_CLASS }] : []),
       ...Object.entries(app.env).map(([name, text]) => ({ name, text })),
+      ...Object.entries(app.json).map(([name, json]) => ({ name, json })),
       ...(plan.hyper === undefined
         ? []
         : [
@@ -107,8 +111,9 @@ export function configurationOf(plan: VersionPlan): string {
             { name: 'hyper', service: 'hyper' },
           ].filter(({ name }) => !(name in app.env))),
       ...plan.others.map((other) => ({ name: `${APP_BINDING}${other}`, service: `app:${other}` })),
-      ...Object.keys(app.kv).map((name) => ({ name, kvNamespace: `kv:${name}` })),
-      ...Object.keys(app.r2).map((name) => ({ name, r2Bucket: `r2:${name}` })),
+      ...(hasAssetBinding(app) ? [{ name: ASSETS, service: 'assets' }] : []),
+      ...Object.entries(app.kv).map(([name, store]) => ({ name, kvNamespace: `kv:${store}` })),
+      ...Object.entries(app.r2).map(([name, bucket]) => ({ name, r2Bucket: `r2:${bucket}` })),
     ],
   }
   const outbound: Value = {
@@ -131,6 +136,13 @@ export function configurationOf(plan: VersionPlan): string {
     })};`,
     '',
   ].join('\n')
+}
+
+/** As Workers call the binding that asks for static files. */
+const ASSETS = 'ASSETS'
+
+function hasAssetBinding({ assets, env, json, kv, r2 }: AppConfig): boolean {
+  return assets !== undefined && ![env, json, kv, r2].some((names) => ASSETS in names)
 }
 
 /** The shim gathers what begins with it into `env.APPS`. */
@@ -181,6 +193,6 @@ export function isStateful({ compat }: Pick<AppConfig, 'compat'>): boolean {
   return compat.includes('stateful')
 }
 
-function settingsOf({ wallMs, compat, exposeErrors }: AppConfig): ShimSettings {
-  return { wallMs, compat, exposeErrors }
+function settingsOf({ app: { wallMs, compat, exposeErrors }, hyper }: VersionPlan): ShimSettings {
+  return { wallMs, compat, exposeErrors, hyper }
 }

@@ -109,7 +109,7 @@ async function start({ directory, onConsole }: ScriptOptions, main: string, bund
   throw explainStart(said, bundle ?? NO_BUNDLE) satisfies LoadError
 }
 
-const NO_BUNDLE: Bundle = { modules: [], map: '', inputs: [], digest: '' }
+const NO_BUNDLE: Bundle = { modules: [], map: '', inputs: [], usesNode: false, digest: '' }
 
 /** The runtime's own words have their time as text, or none: they are about the request that a script's end leaves hanging. */
 function isConsoleCall(line: string): boolean {

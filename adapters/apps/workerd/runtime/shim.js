@@ -2,10 +2,12 @@
 import './prelude.js'
 import { DurableObject } from 'cloudflare:workers'
 import * as app from './app.js'
+import { byPath, credentialsOf } from './hyper.js'
 import settings from './settings.json'
 import { withReadBody } from './sync-body.js'
 
 const { wallMs, compat, exposeErrors } = settings
+const withCredentials = credentialsOf(settings.hyper)
 const LATE = Symbol('late')
 const APPS = '__APP_'
 const STATEFUL = '__STATEFUL'
@@ -58,7 +60,8 @@ function envOf(env) {
   const own = {}
   const apps = {}
   for (const [name, value] of Object.entries(env)) {
-    if (name.startsWith(APPS)) apps[name.slice(APPS.length)] = value
+    if (name.startsWith(APPS)) apps[name.slice(APPS.length)] = byPath(value, name.slice(APPS.length))
+    else if (name === 'hyper' && typeof value === 'object') own[name] = withCredentials(value)
     else if (name !== STATEFUL) own[name] = value
   }
   own.APPS ??= apps
