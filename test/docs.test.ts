@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict'
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
-import { join } from 'node:path'
-import { test } from 'node:test'
+import { dirname, join } from 'node:path'
+
 import { pathToFileURL } from 'node:url'
-import { TestProject } from './helpers/cli.ts'
+import { TestProject, test } from './helpers/cli.ts'
 import { ROOT } from './source-files.ts'
 
 const readme = readFileSync(join(ROOT, 'README.md'), 'utf8')
@@ -124,6 +124,23 @@ test('the project file is one', async () => {
   assert.match(JSON.stringify(containers), /"cache":\{"url":"cache\.internal:6379"\}.*"mongo":\["registry\.example/)
 })
 
+test('the app answers as said', async () => {
+  await using project = new TestProject()
+  project.write('hyper-sandbox.yaml', only('yaml', 'apps:'))
+  project.write('hello.ts', only('typescript', 'export default'))
+  mkdirSync(project.file('node_modules'))
+  symlinkSync(join(ROOT, 'node_modules/hyper-connect'), project.file('node_modules/hyper-connect'))
+  const { url, tcpPort } = await project.up('--cache')
+  const { stdout } = await project.run(['apps', 'list'])
+  assert.match(stdout, new RegExp(`http://hello\\.localhost:${tcpPort}`))
+  const ask = async () => await (await fetch(`${url}/_app/hello/page`)).text()
+  assert.deepEqual(
+    [await ask(), await ask()],
+    [1, 2].map((seen) => JSON.stringify({ greeting: 'Hello', seen })),
+  )
+  await project.down()
+})
+
 test('the programs run', async () => {
   await using project = new TestProject()
   const run = await project.up(...(chapters().at(-1)?.flags ?? []))
@@ -151,9 +168,10 @@ test('the programs run', async () => {
 })
 
 test('every link between the documents leads somewhere', () => {
-  for (const document of ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md']) {
+  for (const document of ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'docs/apps.md', 'docs/engines.md']) {
     const text = readFileSync(join(ROOT, document), 'utf8')
-    for (const [, target = ''] of text.matchAll(/\]\((?!https?:)([^)#]+)\)/g)) readFileSync(join(ROOT, target))
+    for (const [, target = ''] of text.matchAll(/\]\((?!https?:)([^)#]+)\)/g))
+      readFileSync(join(ROOT, dirname(document), target))
   }
 })
 
