@@ -16,7 +16,7 @@ export const FILES = {
   ping: 'ping.sock',
 } as const
 
-export const RUNTIME_FILES = ['shim.js', 'prelude.js', 'sync-body.js', 'hyper.js', 'outbound.js'] as const
+export const RUNTIME_FILES = ['shim.js', 'prelude.js', 'sync-body.js', 'hyper.js', 'outbound.js', 'cache.js'] as const
 
 /** The host that an app's own `fetch` reaches the hyper services by. */
 export const HYPER_HOST = 'hyper.internal'
@@ -64,6 +64,7 @@ export function configurationOf(plan: VersionPlan): string {
     { name: 'app', worker: raw('.app') },
     { name: 'ping', worker: raw('.ping') },
     { name: 'outbound', worker: raw('.outbound') },
+    { name: 'cache', worker: raw('.cache') },
     { name: 'network', network: networkOf(app.outbound) },
     ingress(plan, 'hyper'),
     ...plan.others.map((other) => ingress(plan, `app:${other}`)),
@@ -99,6 +100,7 @@ export function configurationOf(plan: VersionPlan): string {
     compatibilityDate: app.compatibilityDate,
     compatibilityFlags: [...app.compatibilityFlags, ...(bundle.usesNode ? ['nodejs_compat'] : [])],
     globalOutbound: 'outbound',
+    cacheApiOutbound: 'cache',
     ...(isStateful(app) ? STATEFUL : {}),
     bindings: [
       ...(isStateful(app) ? [{ name: '__STATEFUL', durableObjectNamespace: STATEFUL_CLASS }] : []),
@@ -125,11 +127,16 @@ export function configurationOf(plan: VersionPlan): string {
     bindings: [{ name: 'hyper', service: 'hyper' }],
     globalOutbound: 'network',
   }
+  const cache: Value = {
+    modules: [{ name: 'cache.js', esModule: raw('embed "cache.js"') }],
+    compatibilityDate: app.compatibilityDate,
+  }
   return [
     'using Workerd = import "/workerd/workerd.capnp";',
     `const config :Workerd.Config = ${write(config)};`,
     `const app :Workerd.Worker = ${write(worker)};`,
     `const outbound :Workerd.Worker = ${write(outbound)};`,
+    `const cache :Workerd.Worker = ${write(cache)};`,
     `const ping :Workerd.Worker = ${write({
       modules: [{ name: 'ping.js', esModule: 'export default { fetch() { return new Response(null) } }' }],
       compatibilityDate: app.compatibilityDate,
