@@ -16,7 +16,9 @@ export const FILES = {
   ping: 'ping.sock',
 } as const
 
-export const RUNTIME_FILES = ['shim.js', 'prelude.js', 'sync-body.js', 'hyper.js', 'outbound.js'] as const
+const APP_FILES = ['shim.js', 'prelude.js', 'sync-body.js', 'hyper.js'] as const
+const BESIDE_FILES = ['beside.js', 'outbound.js', 'cache.js'] as const
+export const RUNTIME_FILES = [...APP_FILES, ...BESIDE_FILES] as const
 
 /** The host that an app's own `fetch` reaches the hyper services by. */
 export const HYPER_HOST = 'hyper.internal'
@@ -62,8 +64,7 @@ export function configurationOf(plan: VersionPlan): string {
   const { app, bundle } = plan
   const services: Value[] = [
     { name: 'app', worker: raw('.app') },
-    { name: 'ping', worker: raw('.ping') },
-    { name: 'outbound', worker: raw('.outbound') },
+    { name: 'beside', worker: raw('.beside') },
     { name: 'network', network: networkOf(app.outbound) },
     ingress(plan, 'hyper'),
     ...plan.others.map((other) => ingress(plan, `app:${other}`)),
@@ -84,21 +85,19 @@ export function configurationOf(plan: VersionPlan): string {
     sockets: [
       socket('app', 'app', { cfBlobHeader: `${OWN_HEADER}cf`, forwardedProtoHeader: `${OWN_HEADER}proto` }),
       socket('control', { name: 'app', entrypoint: 'control' }),
-      socket('ping', 'ping'),
+      socket('ping', { name: 'beside', entrypoint: 'ping' }),
     ],
   }
   const worker: Value = {
     modules: [
-      { name: 'shim.js', esModule: raw('embed "shim.js"') },
-      { name: 'prelude.js', esModule: raw('embed "prelude.js"') },
-      { name: 'sync-body.js', esModule: raw('embed "sync-body.js"') },
-      { name: 'hyper.js', esModule: raw('embed "hyper.js"') },
+      ...APP_FILES.map(ownModule),
       { name: 'settings.json', json: JSON.stringify(settingsOf(plan)) },
       ...bundle.modules.map(({ name, kind }) => ({ name, [kind]: raw(`embed ${write(name)}`) })),
     ],
     compatibilityDate: app.compatibilityDate,
     compatibilityFlags: [...app.compatibilityFlags, ...(bundle.usesNode ? ['nodejs_compat'] : [])],
-    globalOutbound: 'outbound',
+    globalOutbound: 'beside',
+    cacheApiOutbound: { name: 'beside', entrypoint: 'cache' },
     ...(isStateful(app) ? STATEFUL : {}),
     bindings: [
       ...(isStateful(app) ? [{ name: '__STATEFUL', durableObjectNamespace: STATEFUL_CLASS }] : []),
@@ -116,11 +115,8 @@ export function configurationOf(plan: VersionPlan): string {
       ...Object.entries(app.r2).map(([name, bucket]) => ({ name, r2Bucket: `r2:${bucket}` })),
     ],
   }
-  const outbound: Value = {
-    modules: [
-      { name: 'outbound.js', esModule: raw('embed "outbound.js"') },
-      { name: 'outbound.json', json: JSON.stringify(outboundSettingsOf(app)) },
-    ],
+  const beside: Value = {
+    modules: [...BESIDE_FILES.map(ownModule), { name: 'outbound.json', json: JSON.stringify(outboundSettingsOf(app)) }],
     compatibilityDate: app.compatibilityDate,
     bindings: [{ name: 'hyper', service: 'hyper' }],
     globalOutbound: 'network',
@@ -129,11 +125,7 @@ export function configurationOf(plan: VersionPlan): string {
     'using Workerd = import "/workerd/workerd.capnp";',
     `const config :Workerd.Config = ${write(config)};`,
     `const app :Workerd.Worker = ${write(worker)};`,
-    `const outbound :Workerd.Worker = ${write(outbound)};`,
-    `const ping :Workerd.Worker = ${write({
-      modules: [{ name: 'ping.js', esModule: 'export default { fetch() { return new Response(null) } }' }],
-      compatibilityDate: app.compatibilityDate,
-    })};`,
+    `const beside :Workerd.Worker = ${write(beside)};`,
     '',
   ].join('\n')
 }
@@ -143,6 +135,10 @@ const ASSETS = 'ASSETS'
 
 function hasAssetBinding({ assets, env, json, kv, r2 }: AppConfig): boolean {
   return assets !== undefined && ![env, json, kv, r2].some((names) => ASSETS in names)
+}
+
+function ownModule(name: string): Value {
+  return { name, esModule: raw(`embed ${write(name)}`) }
 }
 
 /** The shim gathers what begins with it into `env.APPS`. */

@@ -37,6 +37,8 @@ export async function startProcess(plan: VersionPlan, onConsole: (line: ConsoleL
   const command = [workerdBinary(), 'serve', '--control-fd=3', join(plan.directory, FILES.configuration)]
   const child = spawnTethered(command, plan.tether)
   const exited = exitOf(child)
+  // Its last words may come after its end.
+  const silent = once(child, 'close').catch(() => {})
   const removed = exited.then(async () => {
     await rm(plan.directory, { recursive: true, force: true }).catch(() => {})
   })
@@ -55,7 +57,7 @@ export async function startProcess(plan: VersionPlan, onConsole: (line: ConsoleL
     isReady = true
   } catch (error) {
     child.kill('SIGKILL')
-    await removed
+    await Promise.all([removed, silent])
     throw error instanceof AppLoadError ? error : explainStart(said, plan.bundle)
   }
   const kill = (signal: 'SIGTERM' | 'SIGKILL') => void child.kill(signal)

@@ -153,6 +153,42 @@ export const checks = {
       equal((await new Response(unpacked).text()).length, 5_000)
     }
   },
+  async 'B-06: caches keeps what may be kept, for as long as it may'() {
+    const url = 'http://cached.example/a?b'
+    const cache = caches.default
+    equal(await cache.match(url), undefined)
+    await cache.put(
+      url,
+      new Response('é kept', { status: 201, headers: { 'x-a': '1', 'cache-control': 'max-age=60' } }),
+    )
+    const hit = await cache.match(new Request(url))
+    equal([hit.status, hit.headers.get('x-a'), await hit.text()], [201, '1', 'é kept'])
+    equal(await (await caches.open('other')).match(url), undefined)
+    const { readable, writable } = new TransformStream()
+    const writer = writable.getWriter()
+    writer.write(new TextEncoder().encode('in '))
+    writer.write(new TextEncoder().encode('chunks'))
+    writer.close()
+    await cache.put(url, new Response(readable))
+    equal(await (await cache.match(url)).text(), 'in chunks')
+    equal([await cache.delete(url), await cache.delete(url), await cache.match(url)], [true, false, undefined])
+    for (const headers of [
+      { 'cache-control': 'no-store' },
+      { 'set-cookie': 'a=1' },
+      { expires: new Date(0).toUTCString() },
+    ]) {
+      await cache.put(url, new Response('not kept', { headers }))
+      equal(await cache.match(url), undefined)
+    }
+    await cache.put(url, new Response('short', { headers: { 'cache-control': 's-maxage=1' } }))
+    ok(await cache.match(url))
+    await sleep(1_100)
+    equal(await cache.match(url), undefined)
+    const name = (at) => `http://cached.example/large/${at}`
+    for (let at = 0; at < 5; at += 1) await cache.put(name(at), new Response(new Uint8Array(4 * MB)))
+    equal(await cache.match(name(0)), undefined)
+    equal((await (await cache.match(name(4))).arrayBuffer()).byteLength, 4 * MB)
+  },
   async 'B-07: requests to one app are answered together'() {
     await sleep(300)
   },
