@@ -11,18 +11,20 @@ export interface AppReport {
   requests: number
   errors: number
   memoryBytes: number
+  /** Opened in Chrome, its DevTools attach to the app. */
+  devtools?: string | undefined
 }
 
 export function appReports({ tcpPort }: Pick<Run, 'tcpPort'>, statuses: readonly AppStatus[]): AppReport[] {
-  return statuses.map(({ name, hostnames, state, error, requests, errors, memoryBytes }) => ({
+  return statuses.map(({ name, hostnames, state, error, requests, errors, memoryBytes, inspectors = [] }) => ({
     name,
     url: appUrl(hostnames, tcpPort),
     state,
-    // Of an error JSON has no message.
-    ...(error ? { error: { ...error, name: error.name, message: error.message } } : {}),
+    ...(error ? { error } : {}),
     requests,
     errors,
     memoryBytes,
+    ...(inspectors[0] === undefined ? {} : { devtools: devtoolsUrl(inspectors[0]) }),
   }))
 }
 
@@ -36,6 +38,11 @@ export function stoppedReports(tcpPort: number, apps: readonly AppConfig[]): App
     errors: 0,
     memoryBytes: 0,
   }))
+}
+
+/** The app's own isolate, beside those that are ours. */
+function devtoolsUrl(inspector: string): string {
+  return `devtools://devtools/bundled/js_app.html?experiments=true&v8only=true&ws=${inspector}/app`
 }
 
 function appUrl(hostnames: readonly string[], tcpPort: number): string {
@@ -53,8 +60,16 @@ const WORDS: Record<AppReport['state'], string> = {
 }
 
 /** Such as `hello: does not run`; only the name where all is well. */
-export function appPhrase({ name, state }: AppReport): string {
+function appPhrase({ name, state }: AppReport): string {
   return WORDS[state] === '' ? name : `${name}: ${WORDS[state]}`
+}
+
+/** A row for each in a table of what runs, and one more where a debugger can be attached. */
+export function appRows(reports: readonly AppReport[]): string[][] {
+  return reports.flatMap((report) => [
+    ['app', `${report.url}  ${appPhrase(report)}`],
+    ...(report.devtools === undefined ? [] : [['inspect', report.devtools]]),
+  ])
 }
 
 /** What is wrong with each that could not be loaded, and where. */

@@ -45,12 +45,12 @@ export interface OpenAppsOptions {
 export async function openApps(
   config: Pick<
     SandboxConfig,
-    'apps' | 'services' | 'domain' | 'stateDirectory' | 'credentials' | 'workers' | 'isProduction'
+    'apps' | 'services' | 'domain' | 'stateDirectory' | 'credentials' | 'workers' | 'isProduction' | 'inspect'
   >,
   { logger, metrics, serve, readApps }: OpenAppsOptions,
 ): Promise<OpenApps> {
   const hasServices = Object.keys(config.services).length > 0
-  const { workers, isProduction = false } = config
+  const { workers, isProduction = false, inspect } = config
   const events = logged(logger, metrics)
   const host = lateAppHost(() =>
     workers
@@ -69,7 +69,7 @@ export async function openApps(
   const { apply } = host
   host.apply = (apps, options) =>
     apply(
-      apps.map((app) => asRun(app, isProduction)),
+      apps.map((app) => asRun(app, { isProduction, inspect })),
       options,
     )
   runCrons(host, {
@@ -87,10 +87,17 @@ export async function openApps(
   return { host, set }
 }
 
+/** Whoever stops at a line holds the thread. */
+const INSPECTED = { isInspected: true, replicas: 1, timeoutMs: 86_400_000, wallMs: 86_400_000 }
+
 /** As it is whoever asks for it: what came over the network has no members that are undefined, and would be another. */
-function asRun(app: AppConfig, isProduction: boolean): AppConfig {
+function asRun(app: AppConfig, { isProduction, inspect }: Pick<SandboxConfig, 'isProduction' | 'inspect'>): AppConfig {
   const members = Object.entries(app).filter(([, value]) => value !== undefined)
-  return { ...(Object.fromEntries(members) as unknown as AppConfig), ...(isProduction ? { exposeErrors: false } : {}) }
+  return {
+    ...(Object.fromEntries(members) as unknown as AppConfig),
+    ...(isProduction ? { exposeErrors: false } : {}),
+    ...(inspect === true || inspect === app.name ? INSPECTED : {}),
+  }
 }
 
 /** Short, as names of sockets must be, and this project's own: what a killed run left is found again. */

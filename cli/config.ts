@@ -110,6 +110,7 @@ export async function resolveConfig(source: ConfigSource): Promise<Resolved> {
       },
       ...credentialsOf(env, file),
       isProduction: flags.has('production'),
+      inspect: flags.get('inspect'),
       logRequests: flags.has('log-requests') || (file.log_requests ?? false),
     },
     lastTcpPort: remembered.tcpPort,

@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process'
 import { closeSync, openSync, readFileSync } from 'node:fs'
 import { CODES, type ErrorCode, HyperError } from '../server/error.ts'
+import type { AppStatus } from '../server/ports/apps.ts'
 import type { Emptied } from '../server/purge.ts'
 import type { Context } from './command.ts'
 import type { Resolved } from './config.ts'
@@ -10,7 +11,7 @@ import { type EmbeddedRun, makeStateDirectory } from './state.ts'
 
 /** What the started process says, once. */
 export type StartReport =
-  | { kind: 'ready'; run: EmbeddedRun; emptied: Emptied[] }
+  | { kind: 'ready'; run: EmbeddedRun; emptied: Emptied[]; apps: readonly AppStatus[] }
   | { kind: 'taken' }
   | { kind: 'error'; code: ErrorCode; message: string; hint?: string | undefined }
 
@@ -24,7 +25,7 @@ export async function startDetached(
   resolved: Resolved,
   args: string[],
   timeoutMs: number,
-): Promise<{ run: EmbeddedRun; emptied: Emptied[] } | 'taken'> {
+): Promise<Omit<Extract<StartReport, { kind: 'ready' }>, 'kind'> | 'taken'> {
   const files = makeStateDirectory(resolved.project.stateDirectory)
   const log = openSync(files.startLog, 'w')
   const child = spawn(process.execPath, [context.entry, '_detached', ...args, `--timeout=${timeoutMs}ms`], {

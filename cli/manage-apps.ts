@@ -121,7 +121,8 @@ function listText(reports: readonly AppReport[]): string {
     report.memoryBytes === 0 ? '-' : `${Math.round(report.memoryBytes / 1e6)} MB`,
   ])
   const table = columns([['NAME', 'STATE', 'ADDRESS', 'REQUESTS', 'ERRORS', 'MEMORY'], ...rows])
-  return [table, appErrors(reports).trimEnd()].filter((text) => text !== '').join('\n\n')
+  const devtools = reports.flatMap(({ name, devtools }) => (devtools === undefined ? [] : [`${name}: ${devtools}`]))
+  return [table, devtools.join('\n'), appErrors(reports).trimEnd()].filter((text) => text !== '').join('\n\n')
 }
 
 async function resolveApps({ flags, env, cwd }: Context): Promise<Resolved> {

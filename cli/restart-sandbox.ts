@@ -6,7 +6,7 @@ import { resolveConfig } from './config.ts'
 import { startDetached } from './detached.ts'
 import { parseVerb } from './parse.ts'
 import type { Project } from './project.ts'
-import { appsInRunning, inspectProcess } from './running.ts'
+import { inspectProcess } from './running.ts'
 import { stopSandbox } from './stop.ts'
 import { describeRun, summaryOf } from './summary.ts'
 
@@ -36,8 +36,7 @@ export async function restartSandbox(
   if (!stopped) output.note('it was not running')
   const started = await startDetached(context, resolved, again, timeoutMs)
   if (started === 'taken') throw new HyperError('NOT_READY', 'another start of this sandbox came between')
-  const { run, emptied } = started
-  const apps = await appsInRunning(run, stateDirectory)
+  const { run, emptied, apps } = started
   const text = summaryOf(output, run, { ...resolved, cwd, emptied, apps })
   output.report(
     describeRun(run, { ...resolved, emptied, apps }),

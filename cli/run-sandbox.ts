@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
+import { plainStatus } from '../server/app-status.ts'
 import { HyperError } from '../server/error.ts'
 import { asHyperError } from '../server/port.ts'
 import type { AppStatus } from '../server/ports/apps.ts'
@@ -90,7 +91,7 @@ export async function runSandbox(resolved: Resolved, options: RunOptions): Promi
     }
     writeRun(stateDirectory, ready)
     logger.info({ url, https: https?.url, version: VERSION, services: run.services }, 'ready')
-    options.onReady(ready, emptied, sandbox.apps.status())
+    options.onReady(ready, emptied, sandbox.apps.status().map(plainStatus))
 
     using _ = project.file === undefined ? undefined : await applySaved(project.file, sandbox, logger)
     const reason = await options.stopRequested

@@ -1,6 +1,6 @@
 /** The state of a project's sandbox, service by service. */
 import type { ServiceName } from '../server/services.ts'
-import { appErrors, appPhrase, appReports } from './app-report.ts'
+import { appErrors, appReports, appRows } from './app-report.ts'
 import { KINDS } from './config.ts'
 import { inspectProject, type PartStatus } from './engines/engine.ts'
 import { columns } from './output.ts'
@@ -59,7 +59,7 @@ export function statusText(found: RunningStatus, cwd: string): string {
     ['since', found.startedAt],
     ['stored', storedAt(found, cwd)],
   ]
-  const apps = found.apps.map((app) => ['app', `${app.url}  ${appPhrase(app)}`])
+  const apps = appRows(found.apps)
   const services = KINDS.map((kind) => [kind, servicePhrase(found, kind)])
   const tables = found.parts
     ? [columns([...about, ...apps]), partsTable(found, found.parts)]

@@ -4,7 +4,7 @@ import { relative, sep } from 'node:path'
 import type { AppStatus } from '../server/ports/apps.ts'
 import type { Emptied } from '../server/purge.ts'
 import type { ServiceName } from '../server/services.ts'
-import { appErrors, appPhrase, appReports } from './app-report.ts'
+import { appErrors, appReports, appRows } from './app-report.ts'
 import { connectionString } from './connection-string.ts'
 import { columns, type Output } from './output.ts'
 import type { ComposeRun, EmbeddedRun, EngineName, Run } from './state.ts'
@@ -45,7 +45,7 @@ export function summaryOf(output: Output, run: Run, effects: Effects & { cwd: st
   const hasExample = run.authKey === undefined && (uncreated.length === 0 || create.length > 0)
   const rows = services.map((service) => [service, `${url}/${service}/${domain}`])
   const about = [
-    ...apps.map((app) => ['app', `${app.url}  ${appPhrase(app)}`]),
+    ...appRows(apps),
     ['connect', `HYPER=${maskedConnectionString(run)}`],
     ...(run.https ? [['https', run.https.url]] : []),
     ...(run.https?.authorityFile ? [['trust', `NODE_EXTRA_CA_CERTS=${run.https.authorityFile}`]] : []),

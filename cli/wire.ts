@@ -53,6 +53,8 @@ export interface SandboxConfig {
   }
   /** Clients of apps are told nothing of what went wrong in them. */
   isProduction?: boolean
+  /** All apps, or this one, are open to a debugger. */
+  inspect?: string | true | undefined
   logRequests: boolean
   token: string
   /** What URLs are signed with, base64url. */

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { type Reply, send } from './acceptance/http.ts'
 import { eventually, TestProject, test } from './helpers/cli.ts'
 
@@ -203,5 +204,52 @@ test('with --production clients are told nothing of what went wrong', async () =
     assert.equal((await project.run(['apps', 'reload'])).code, 0)
   }
   assert.match(JSON.stringify((await project.json(['apps', 'logs', 'throws'])).data), /secret detail/)
+  await project.down()
+})
+
+test('with --inspect a debugger sees the files of an app, and may stop in it for longer than a request may take', async () => {
+  await using project = new AppsProject()
+  project.app(
+    'one/index.ts',
+    `export default {\n  fetch(): Response {\n    const word: string = 'one'\n    debugger\n    return new Response(word)\n  },\n}\n`,
+  )
+  project.app('two/index.js', GREETING('two'))
+  project.write(
+    'hyper-sandbox.yaml',
+    'apps: [{ name: one, path: ./one, timeout_ms: 100 }, { name: two, path: ./two }]\n',
+  )
+  const wrong = await project.run(['up', '--inspect=onee'])
+  assert.equal(wrong.code, 2)
+  assert.match(wrong.stderr, /--inspect: there is no app 'onee' \(did you mean 'one'\?\)/)
+
+  const { stderr } = await project.run(['up', '--detach', '--port', '0', '--cache', '--inspect=one'])
+  const [, address = ''] = /inspect +devtools:\/\/devtools\/\S*[?&]ws=(\S+)/.exec(stderr) ?? []
+  assert.equal(stderr.match(/devtools:\/\//g)?.length, 1)
+  const { data } = await project.json(['status'])
+  assert.match((data.apps as { devtools?: string }[])[0]?.devtools ?? '', new RegExp(`ws=${address}$`))
+
+  const socket = new WebSocket(`ws://${address}`)
+  const heard: { method?: string; params?: Record<string, unknown> }[] = []
+  socket.addEventListener('message', ({ data }) => heard.push(JSON.parse(String(data))))
+  await new Promise((opened, failed) => {
+    socket.addEventListener('open', opened)
+    socket.addEventListener('error', failed)
+  })
+  const event = (name: string) => heard.find(({ method }) => method === `Debugger.${name}`)?.params
+  const tell = (id: number, method: string, params: object = {}) => socket.send(JSON.stringify({ id, method, params }))
+  tell(1, 'Debugger.enable')
+  const mapped = () =>
+    heard.find(({ params }) => String(params?.sourceMapURL).startsWith('data:application/json;base64,'))?.params
+  await eventually('its script is known', () => mapped() !== undefined)
+  const map = JSON.parse(Buffer.from(String(mapped()?.sourceMapURL).split(',')[1] ?? '', 'base64').toString())
+  assert.deepEqual(map.sources, ['index.ts'])
+
+  const answering = project.ask('one.localhost')
+  await eventually('it has stopped', () => event('paused') !== undefined)
+  await sleep(1_000)
+  tell(2, 'Debugger.resume')
+  const { status, text } = await answering
+  assert.deepEqual([status, text], [200, 'one'])
+  socket.close()
   await project.down()
 })

@@ -14,7 +14,11 @@ import { run as command } from './parts/part.ts'
 testsOn('apps in containers', await stackImages(), allOn)
 
 const API = `
+<<<<<<< HEAD
   import { word } from '../../shared/word'
+=======
+import { word } from ${JSON.stringify('../../shared/word.ts')}
+>>>>>>> 3feee44 (Attach Chrome DevTools to an app with up --inspect; say in the README what apps are)
 export default {
   async fetch(request, env) {
     const { pathname } = new URL(request.url)

@@ -3,7 +3,7 @@ import { LOG_FLAGS } from './logs.ts'
 
 export const apps: Command = {
   name: 'apps',
-  summary: 'list, add, remove or reload the apps of this project, or show what they say',
+  summary: 'list, add, remove or reload apps, or show what they say',
   about:
     'list: each app with its address and state. add <name> <path>, rm <name>: changes apps: in hyper-sandbox.yaml, and a sandbox that ' +
     'runs with it. reload [name...]: what the file says now, each in a new process. logs [name...]: what they say, and the requests ' +

@@ -29,9 +29,9 @@ export const detached: Command = {
         colorize: false,
         stopRequested: stop.requested,
         onShutdown: () => stop.stop('shutdown'),
-        onReady: (run, emptied) => {
+        onReady: (run, emptied, apps) => {
           process.off('disconnect', orphaned)
-          void say({ kind: 'ready', run, emptied })
+          void say({ kind: 'ready', run, emptied, apps })
         },
       })
       if (ended !== 'taken') return exitCodeOf(ended)

@@ -18,6 +18,7 @@ export const RUN_FLAGS: readonly Flag[] = [
   { name: 'tls', about: 'serve HTTPS too, on the TCP port after the other (default: 6364)' },
   { name: 'ephemeral', about: 'keep the data in a temporary directory, gone at the end' },
   { name: 'production', about: 'tell clients of apps nothing of what went wrong in them' },
+  { name: 'inspect', value: '[app]', about: 'let Chrome DevTools attach to apps, or to this one; prints where' },
   { name: 'log-requests', about: 'log every request, not only failed and slow ones' },
   CONFIG_FLAG,
 ]

@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { prettyFactory } from 'pino-pretty'
 import type { Stack } from '../../compose/stack.ts'
+import { HyperError } from '../../server/error.ts'
 import type { ServiceName } from '../../server/services.ts'
 import type { Context } from '../command.ts'
 import { KINDS, type Resolved } from '../config.ts'
@@ -32,6 +33,15 @@ export async function upOnCompose(
   { timeoutMs, nano }: UpOptions,
 ): Promise<number> {
   const { output, flags, env, exit } = context
+  if (flags.has('inspect')) {
+    throw new HyperError(
+      'USAGE',
+      '--inspect attaches to nothing: apps are in a container, of which only the gateway is published',
+      {
+        hint: 'Use --engine embedded.',
+      },
+    )
+  }
   const begun = performance.now()
   using stop = listenForStop(exit)
   const { resolved, chosen } = withServicesOf(readRun(asked.config.stateDirectory), asked, flags, nano)

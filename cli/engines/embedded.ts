@@ -1,11 +1,13 @@
 /** The services in one process of this command line, which holds the project's lock for as long as it lives. */
 import { existsSync } from 'node:fs'
+import { HyperError } from '../../server/error.ts'
 import type { Context } from '../command.ts'
 import type { Resolved } from '../config.ts'
 import { OWN_FLAGS, restartArguments } from '../restart-arguments.ts'
-import { applyInRunning, appsInRunning, importIntoRunning, inspectProcess } from '../running.ts'
+import { applyInRunning, importIntoRunning, inspectProcess } from '../running.ts'
 import { exitCodeOf, listenForStop } from '../signals.ts'
 import { makeStateDirectory, stateFiles } from '../state.ts'
+import { didYouMean } from '../suggest.ts'
 import { describeRun, summaryOf } from '../summary.ts'
 import type { Engine, UpOptions } from './engine.ts'
 
@@ -24,6 +26,7 @@ export const embedded: Engine = {
     const { reportRunning } = await import('../report-running.ts')
     const { flags, output } = context
     if (resolved.stack.expose) output.warn('--expose opens nothing: the embedded engine has no servers of its own')
+    refuseUnknownApp(resolved)
     const start = flags.has('detach') || flags.has('wait') ? startInBackground : startHere
     // Another command may take the lock, or give it up, between our look and our start.
     for (;;) {
@@ -83,6 +86,14 @@ export const embedded: Engine = {
   },
 }
 
+function refuseUnknownApp({ config: { inspect, apps } }: Resolved): void {
+  if (typeof inspect !== 'string' || apps.some(({ name }) => name === inspect)) return
+  const names = apps.map(({ name }) => name)
+  throw new HyperError('USAGE', `--inspect: there is no app '${inspect}'${didYouMean(inspect, names)}`, {
+    hint: names.length > 0 ? `Apps are ${names.join(', ')}.` : 'Add one with: hyper-sandbox apps add <name> <path>',
+  })
+}
+
 async function startInBackground(
   context: Context,
   resolved: Resolved,
@@ -91,8 +102,7 @@ async function startInBackground(
   const { startDetached } = await import('../detached.ts')
   const started = await startDetached(context, resolved, context.flags.toArguments(OWN_FLAGS), timeoutMs)
   if (started === 'taken') return 'taken'
-  const { run, emptied } = started
-  const apps = await appsInRunning(run, resolved.config.stateDirectory)
+  const { run, emptied, apps } = started
   const text = summaryOf(context.output, run, { ...resolved, cwd: context.cwd, emptied, apps })
   context.output.report(
     describeRun(run, { ...resolved, emptied, apps }),

@@ -49,6 +49,8 @@ export interface AppConfig {
   kv: Readonly<Record<string, string>>
   /** Binding name to the storage bucket that keeps its objects. */
   r2: Readonly<Record<string, string>>
+  /** A debugger may be attached, for which its time stands still. */
+  isInspected?: boolean
   /** Absolute directory of files that are served before the app is asked. */
   assets: string | undefined
 }
@@ -92,6 +94,8 @@ export interface AppStatus {
   /** Of its processes together. */
   memoryBytes: number
   pids: readonly number[]
+  /** Where a debugger is attached to each of its processes, such as `127.0.0.1:39229`. */
+  inspectors?: readonly string[]
   /** Counts the versions that served. */
   version: number
   requests: number

@@ -2,8 +2,9 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import * as z from 'zod'
 import type { AppSet } from '../app-set.ts'
+import { plainError, plainStatus } from '../app-status.ts'
 import { readJsonBody } from '../json-body.ts'
-import type { AppConfig, AppHost, LoadError } from '../ports/apps.ts'
+import type { AppConfig, AppHost } from '../ports/apps.ts'
 import { sendJson } from '../response.ts'
 import { invalidArguments } from '../validation.ts'
 
@@ -25,8 +26,7 @@ export interface AppsControl {
 
 export function registerSandboxAppRoutes(app: FastifyInstance, { host, apps, admit }: AppsControl): void {
   app.get('/_sandbox/apps', { onRequest: async (request) => admit.see(request) }, async (request, reply) => {
-    const told = host.status().map(({ error, ...status }) => ({ ...status, ...(error ? { error: plain(error) } : {}) }))
-    return sendJson(request, reply, 200, JSON.stringify({ ok: true, apps: told }))
+    return sendJson(request, reply, 200, JSON.stringify({ ok: true, apps: host.status().map(plainStatus) }))
   })
 
   app.post('/_sandbox/apps', { onRequest: async (request) => admit.change(request) }, async (request, reply) => {
@@ -36,12 +36,7 @@ export function registerSandboxAppRoutes(app: FastifyInstance, { host, apps, adm
     const { fresh } = parsed.data
     const wanted = { apps: parsed.data.apps as unknown as AppConfig[] }
     const { failed, drained, ...reloaded } = await apps.apply(wanted, fresh ? { fresh } : {})
-    const told = failed.map(({ name, error }) => ({ name, error: plain(error) }))
+    const told = failed.map(({ name, error }) => ({ name, error: plainError(error) }))
     return sendJson(request, reply, 200, JSON.stringify({ ok: true, ...reloaded, failed: told }))
   })
-}
-
-/** Of an error JSON has no message. */
-function plain({ name, message, location, frame }: LoadError): LoadError {
-  return { name, message, location, frame }
 }

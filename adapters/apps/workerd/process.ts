@@ -1,12 +1,13 @@
 /** One workerd process: started for one version of one app, never older than its parent (worker-runtime §§12.0, 12.5, 12.6). */
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, rm, writeFile } from 'node:fs/promises'
+import { appendFile, mkdir, rm, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { Agent, request } from 'undici'
+import { ENTRY } from './bundle.ts'
 import { configurationOf, FILES, isStateful, RUNTIME_FILES, type VersionPlan } from './configuration.ts'
 import { type ConsoleLine, consoleLine } from './console-line.ts'
 import { explainStart } from './explain-start.ts'
@@ -18,12 +19,15 @@ import { spawnTethered } from './tether.ts'
 const START_MS = 4_000
 export const RUNTIME = join(import.meta.dirname, 'runtime')
 const SOCKETS = 3
+const INSPECTOR_HOST = '127.0.0.1'
 /** Of what it said before it was ready, for the explanation of a failed start. */
 const MAX_LINES = 200
 
 export interface WorkerdProcess {
   pid: number
   directory: string
+  /** Where a debugger is attached. */
+  inspector: string | undefined
   /** Resolves with what it ended by; never rejects. */
   exited: Promise<{ code: number | null; signal: NodeJS.Signals | null }>
   /** Settles when its directory is gone too; never rejects. */
@@ -34,7 +38,8 @@ export interface WorkerdProcess {
 /** Resolves when it listens. @throws AppLoadError; the process is gone then */
 export async function startProcess(plan: VersionPlan, onConsole: (line: ConsoleLine) => void): Promise<WorkerdProcess> {
   await writeVersion(plan)
-  const command = [workerdBinary(), 'serve', '--control-fd=3', join(plan.directory, FILES.configuration)]
+  const inspecting = plan.app.isInspected ? [`--inspector-addr=${INSPECTOR_HOST}:0`] : []
+  const command = [workerdBinary(), 'serve', '--control-fd=3', ...inspecting, join(plan.directory, FILES.configuration)]
   const child = spawnTethered(command, plan.tether)
   const exited = exitOf(child)
   // Its last words may come after its end.
@@ -44,6 +49,7 @@ export async function startProcess(plan: VersionPlan, onConsole: (line: ConsoleL
   })
   const said: string[] = []
   let isReady = false
+  let inspector: string | undefined
   for (const stream of [child.stdout, child.stderr]) {
     createInterface({ input: stream as Readable }).on('line', (line) => {
       if (!isReady && said.length < MAX_LINES) said.push(line)
@@ -52,7 +58,7 @@ export async function startProcess(plan: VersionPlan, onConsole: (line: ConsoleL
     })
   }
   try {
-    await inTime(listening(child), exited)
+    inspector = await inTime(listening(child), exited)
     if (isStateful(plan.app)) await inTime(loadStateful(plan), exited)
     isReady = true
   } catch (error) {
@@ -61,11 +67,11 @@ export async function startProcess(plan: VersionPlan, onConsole: (line: ConsoleL
     throw error instanceof AppLoadError ? error : explainStart(said, plan.bundle)
   }
   const kill = (signal: 'SIGTERM' | 'SIGKILL') => void child.kill(signal)
-  return { pid: child.pid ?? 0, directory: plan.directory, exited, removed, kill }
+  return { pid: child.pid ?? 0, directory: plan.directory, inspector, exited, removed, kill }
 }
 
 async function writeVersion(plan: VersionPlan): Promise<void> {
-  const { directory, bundle } = plan
+  const { app, directory, bundle } = plan
   await mkdir(directory, { recursive: true, mode: 0o700 })
   const { copyFile } = await import('node:fs/promises')
   await Promise.all([
@@ -73,6 +79,10 @@ async function writeVersion(plan: VersionPlan): Promise<void> {
     ...RUNTIME_FILES.map((name) => copyFile(join(RUNTIME, name), join(directory, name))),
     ...bundle.modules.map(({ name, content }) => writeFile(join(directory, name), content)),
   ])
+  // A debugger shows the author's own files.
+  const map = Buffer.from(bundle.map).toString('base64')
+  if (app.isInspected)
+    await appendFile(join(directory, ENTRY), `\n//# sourceMappingURL=data:application/json;base64,${map}\n`)
 }
 
 async function exitOf(child: ChildProcess): Promise<{ code: number | null; signal: NodeJS.Signals | null }> {
@@ -84,16 +94,18 @@ async function exitOf(child: ChildProcess): Promise<{ code: number | null; signa
   }
 }
 
-/** It says so itself, for each socket. */
-function listening(child: ChildProcess): Promise<void> {
+/** It says so itself, for each socket. @returns where a debugger is attached */
+function listening(child: ChildProcess): Promise<string | undefined> {
   let open = 0
   const control = child.stdio[3] as Readable
-  return new Promise<void>((resolve) => {
+  let inspector: string | undefined
+  return new Promise((resolve) => {
     createInterface({ input: control }).on('line', (line) => {
-      const { event } = JSON.parse(line) as { event: string }
+      const { event, port } = JSON.parse(line) as { event: string; port: number }
+      if (event === 'listen-inspector') inspector = `${INSPECTOR_HOST}:${port}`
       if (event !== 'listen') return
       open += 1
-      if (open === SOCKETS) resolve()
+      if (open === SOCKETS) resolve(inspector)
     })
   })
 }
@@ -110,7 +122,7 @@ async function loadStateful({ directory, bundle }: VersionPlan): Promise<void> {
   }
 }
 
-async function inTime(work: Promise<void>, exited: Promise<unknown>): Promise<void> {
+async function inTime<T>(work: Promise<T>, exited: Promise<unknown>): Promise<T> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {
     const error = new AppLoadError(
@@ -119,11 +131,11 @@ async function inTime(work: Promise<void>, exited: Promise<unknown>): Promise<vo
     )
     timer = setTimeout(reject, START_MS, error)
   })
-  const ended = exited.then(() => {
+  const ended = exited.then((): never => {
     throw new Error('ended')
   })
   try {
-    await Promise.race([work, ended, late])
+    return await Promise.race([work, ended, late])
   } finally {
     clearTimeout(timer)
   }

@@ -18,6 +18,8 @@ const LINGER_POLL_MS = 20
 
 export interface Replica extends Upstream {
   readonly pid: number
+  /** Where a debugger is attached to it. */
+  readonly inspector: string | undefined
   memoryBytes: number
   readonly exited: WorkerdProcess['exited']
   /** Asks the app's own control socket. */
@@ -78,6 +80,7 @@ export function createReplica(
 
   const replica: Replica = {
     pid: process.pid,
+    inspector: process.inspector,
     pool,
     address: { path: at('app').socketPath },
     exchanges,

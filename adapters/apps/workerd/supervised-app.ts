@@ -137,6 +137,7 @@ export function createSupervisedApp(initial: AppConfig, options: AppOptions): Su
         inputs: bundle?.inputs ?? [],
         memoryBytes: replicas.reduce((sum, { memoryBytes }) => sum + memoryBytes, 0),
         pids: replicas.map(({ pid }) => pid),
+        inspectors: replicas.flatMap(({ inspector }) => inspector ?? []),
         version: versions,
         requests,
         errors,
