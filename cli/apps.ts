@@ -14,7 +14,8 @@ import { lateAppHost } from './late-app-host.ts'
 import { type FileWatcher, watchFiles } from './watch-files.ts'
 import type { SandboxConfig } from './wire.ts'
 
-export const DRAIN_MS = 2_000
+/** What an app was asked before it was saved anew may take as long as NANO lets it; nobody waits for that at the end. */
+export const DRAINS = { drainMs: 30_000, closeMs: 2_000 } as const
 
 /** Where the compose engine has its apps: in a container beside the gateway's. */
 export interface WorkersConfig {
@@ -59,7 +60,7 @@ export async function openApps(
           directory: socketDirectory(config.stateDirectory),
           domain: hasServices ? config.domain : undefined,
           credentials: config.credentials,
-          drainMs: DRAIN_MS,
+          ...DRAINS,
           isProduction,
           serveAsset,
           events,

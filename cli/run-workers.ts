@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { openWorkerHost } from '../adapters/registry.ts'
 import { serveAsset } from '../server/app-assets.ts'
 import type { AppHost } from '../server/ports/apps.ts'
-import { DRAIN_MS, watchApps } from './apps.ts'
+import { DRAINS, watchApps } from './apps.ts'
 import type { Context } from './command.ts'
 import { exitCodeOf, listenForStop } from './signals.ts'
 import { workerHostOf } from './workers-variables.ts'
@@ -20,7 +20,7 @@ export async function runWorkers({ env, exit, output, flags }: Context): Promise
     ...workerHostOf(env),
     directory,
     domain: flags.text('domain'),
-    drainMs: DRAIN_MS,
+    ...DRAINS,
     isProduction: flags.has('production'),
     serveAsset,
     extend: reloadChanged,

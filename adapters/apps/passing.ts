@@ -11,6 +11,7 @@ import type { Upstream } from './upstream.ts'
 const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'])
 /** A process that broke a connection has ended by then, or goes on. */
 const EXIT_MS = 500
+const MAX_TEXT_BYTES = 16 * 1024
 
 /** One try to have a request answered by a process of an app. The busiest path there is: made of one object. */
 export class Passing implements Exchange, Dispatcher.DispatchHandler {
@@ -98,8 +99,11 @@ export class Passing implements Exchange, Dispatcher.DispatchHandler {
     this.#bytes += chunk.length
     const response = this.#response
     if (this.#isTooLarge(this.#bytes)) return void this.#refuseAnswer(controller)
-    if (this.#bytes === this.#length) response.end(chunk)
-    else if (!response.write(chunk)) {
+    if (this.#bytes === this.#length) {
+      // As text, byte by byte, a small body is one piece with the head, and one write.
+      if (chunk.length <= MAX_TEXT_BYTES) response.end(chunk.toString('latin1'), 'latin1')
+      else response.end(chunk)
+    } else if (!response.write(chunk)) {
       controller.pause()
       response.once('drain', () => controller.resume())
     }

@@ -29,7 +29,10 @@ export interface WorkerdAppsOptions {
   domain: string | undefined
   /** What those services ask for, where they ask for anything. */
   credentials?: { key: string; secret: string } | undefined
+  /** How long what is open may take to end when its app is replaced or removed. */
   drainMs: number
+  /** The same when all are closed. @default `drainMs` */
+  closeMs?: number
   /** Clients are not told why an app cannot be loaded. */
   isProduction?: boolean
   /** Requests come through a gateway of ours, never from clients. */
@@ -195,7 +198,7 @@ export async function createWorkerdApps(options: WorkerdAppsOptions): Promise<Ap
       if (statusCode === 404) throw new HyperError('ROUTE_NOT_FOUND', `the app ${name} has no scheduled handler`)
       return json as { outcome: string }
     },
-    close(limitMs = drainMs) {
+    close(limitMs = options.closeMs ?? drainMs) {
       closing ??= (async () => {
         await Promise.all([...apps.values(), ...leaving].map((app) => app.drain(limitMs)))
         ingress.close()
