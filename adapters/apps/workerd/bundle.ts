@@ -1,11 +1,12 @@
 /** An app's files as the modules workerd loads: one bundle, and what cannot be part of it beside it (worker-runtime §§4.1, 12.2). */
 import { createHash } from 'node:crypto'
-import { existsSync, type Stats, statSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import { basename, dirname, join, relative } from 'node:path'
 import type { BuildFailure, Message, Plugin, StdinOptions } from 'esbuild'
 import type { AppConfig, LoadError } from '../../../server/ports/apps.ts'
 import { callIfCallable } from './call-if-callable.ts'
 import { isStateful } from './configuration.ts'
+import { findEntry } from './entry.ts'
 import { AppLoadError, codeFrame } from './load-error.ts'
 import { nodeModules } from './node-modules.ts'
 
@@ -28,16 +29,6 @@ export interface Bundle {
   digest: string
 }
 
-/** What is looked for in a directory, in this order. */
-const ENTRIES = [
-  'index.js',
-  'index.mjs',
-  'index.ts',
-  '_worker.js',
-  'worker.js',
-  'src/index.ts',
-  'src/index.js',
-] as const
 const MAX_ENTRY_BYTES = 10 * 1024 * 1024
 export const ENTRY = 'app.js'
 
@@ -49,7 +40,7 @@ export async function bundleApp(app: BundledApp): Promise<Bundle> {
   const entry = findEntry(path)
   if (statSync(entry).size > MAX_ENTRY_BYTES) throw new AppLoadError('ScriptTooLarge', `${entry} is over 10 MB`)
   const root = dirname(entry)
-  const beside: Module[] = []
+  const beside: FileModule[] = []
   let usesNode = false
   const { build } = await import('esbuild')
   const result = await build({
@@ -84,26 +75,8 @@ export async function bundleApp(app: BundledApp): Promise<Bundle> {
   const inputs = Object.keys(result.metafile.inputs)
     .filter((input) => input !== '<stdin>')
     .map((input) => join(root, input.replace(/^[a-z-]+:/, '')))
+    .concat(beside.map(({ file }) => file))
   return { modules, map: map?.text ?? '', inputs, usesNode, digest: hash.digest('base64url') }
-}
-
-/** @throws AppLoadError FileNotFound */
-function findEntry(path: string): string {
-  const found = statOf(path)
-  if (!found) throw new AppLoadError('FileNotFound', `${path} does not exist`)
-  if (!found.isDirectory()) return path
-  const entry = ENTRIES.map((name) => join(path, name)).find((file) => existsSync(file))
-  if (entry) return entry
-  throw new AppLoadError('FileNotFound', `${path} has no entry file: it should be ${ENTRIES.slice(0, 3).join(', ')}`)
-}
-
-function statOf(path: string): Stats | undefined {
-  try {
-    return statSync(path, { throwIfNoEntry: false })
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException
-    throw new AppLoadError(code === 'ENAMETOOLONG' ? 'PathTooLong' : 'FileReadError', message)
-  }
 }
 
 /** Code of an app is run where its objects live, not when its module is loaded (worker-runtime §12.9). */
@@ -111,23 +84,36 @@ function loadedOnDemand(entry: string): StdinOptions {
   return { contents: `export const load = () => import(${JSON.stringify(entry)})`, resolveDir: dirname(entry) }
 }
 
+interface FileModule extends Module {
+  file: string
+}
+
+/** Its own resolving goes past it. */
+const RESOLVING = 'modules-beside'
+
 /** WebAssembly and data cannot be bundled: they are modules of their own, by name and content. */
-function modulesBeside(modules: Module[]): Plugin {
+function modulesBeside(modules: FileModule[]): Plugin {
   const KINDS = { wasm: 'wasm', bin: 'data' } as const
   return {
-    name: 'modules-beside',
-    setup({ onResolve }) {
-      onResolve({ filter: /\.(?:wasm|bin)(?:\?module)?$/ }, async ({ path, resolveDir }) => {
-        const { readFile } = await import('node:fs/promises')
-        const file = join(resolveDir, path.replace(/\?module$/, ''))
-        const content = await readFile(file).catch(() => undefined)
-        if (content === undefined) return { errors: [{ text: `Could not resolve "${path}"` }] }
-        const extension = file.endsWith('.wasm') ? 'wasm' : 'bin'
-        const digest = createHash('sha256').update(content).digest('hex').slice(0, 12)
-        const name = `${basename(file, `.${extension}`)}-${digest}.${extension}`
-        if (!modules.some((module) => module.name === name)) modules.push({ name, kind: KINDS[extension], content })
-        return { path: `./${name}`, external: true, watchFiles: [file] }
-      })
+    name: RESOLVING,
+    setup({ onResolve, resolve }) {
+      onResolve(
+        { filter: /\.(?:wasm|bin)(?:\?module)?$/ },
+        async ({ path, resolveDir, importer, kind, pluginData }) => {
+          if (pluginData === RESOLVING) return undefined
+          const { readFile } = await import('node:fs/promises')
+          const options = { resolveDir, importer, kind, pluginData: RESOLVING }
+          const { path: file, errors } = await resolve(path.replace(/\?module$/, ''), options)
+          if (errors.length > 0) return { errors }
+          const content = await readFile(file)
+          const extension = file.endsWith('.wasm') ? 'wasm' : 'bin'
+          const digest = createHash('sha256').update(content).digest('hex').slice(0, 12)
+          const name = `${basename(file, `.${extension}`)}-${digest}.${extension}`
+          if (!modules.some((module) => module.name === name))
+            modules.push({ name, kind: KINDS[extension], content, file })
+          return { path: `./${name}`, external: true }
+        },
+      )
     },
   }
 }
