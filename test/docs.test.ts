@@ -101,7 +101,7 @@ test('the picture is what a terminal shows', async () => {
   assert.deepEqual(told(stdout + stderr), told(picture))
 })
 
-test('set-up commands name scripts that exist', () => {
+test('set-up commands name scripts that exist', async () => {
   const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
   const setUp = blocks('sh').filter((text) => text.startsWith('npm '))
   const [start, test, restart, ...others] = setUp
@@ -167,7 +167,7 @@ test('the programs run', async () => {
   await project.down()
 })
 
-test('every link between the documents leads somewhere', () => {
+test('every link between the documents leads somewhere', async () => {
   for (const document of ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'docs/apps.md', 'docs/engines.md']) {
     const text = readFileSync(join(ROOT, document), 'utf8')
     for (const [, target = ''] of text.matchAll(/\]\((?!https?:)([^)#]+)\)/g))
