@@ -24,6 +24,8 @@ export interface WorkersConfig {
   key: string
   /** TCP port on which that container brings what its apps ask of the services. */
   ingressTcpPort: number
+  /** The gateway's own on the host. */
+  publishedTcpPort: number
   /** Where that container sees the project. */
   directory: string
 }

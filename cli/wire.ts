@@ -132,8 +132,9 @@ export async function startSandbox(config: SandboxConfig, options: StartOptions)
   let opened: OpenApps | undefined
   let listener: Listener | undefined
   const services = await openServices(config, (hostname, tcpPort = listener?.tcpPort) => {
-    if (!listener || tcpPort !== listener.tcpPort || opened?.host.find(hostname) === undefined) return undefined
-    return { hostname: new URL(listener.url).hostname, tcpPort }
+    const isOurs = tcpPort === listener?.tcpPort || tcpPort === config.workers?.publishedTcpPort
+    if (!listener || !isOurs || opened?.host.find(hostname) === undefined) return undefined
+    return { hostname: new URL(listener.url).hostname, tcpPort: listener.tcpPort }
   })
   const instance = randomUUID()
   const prepared = Promise.withResolvers<void>()

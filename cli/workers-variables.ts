@@ -12,7 +12,12 @@ const APPS_VARIABLE = 'HYPER_SANDBOX_APPS'
 /** Their text bindings, by app: these may be secret. */
 const ENV_VARIABLE = 'HYPER_SANDBOX_APPS_ENV'
 
-export const WORKERS_VARIABLES = [KEY_VARIABLE, URL_VARIABLE, GATEWAY_VARIABLE, APPS_VARIABLE, ENV_VARIABLE] as const
+/** The gateway's TCP port on the host. */
+const PUBLISHED_VARIABLE = 'HYPER_SANDBOX_PUBLISHED_PORT'
+
+export const WORKERS_VARIABLES = [
+  ...[KEY_VARIABLE, URL_VARIABLE, GATEWAY_VARIABLE, APPS_VARIABLE, ENV_VARIABLE, PUBLISHED_VARIABLE],
+] as const
 
 export const WORKERS_TCP_PORT = 6366
 /** Where the container of apps sees the project. */
@@ -27,9 +32,14 @@ export const LINK = {
 /** For the gateway; nothing when its apps run where it does. */
 export function workersOf(env: NodeJS.ProcessEnv): WorkersConfig | undefined {
   const { [URL_VARIABLE]: url, [KEY_VARIABLE]: key, [GATEWAY_VARIABLE]: gatewayUrl } = env
-  return url && key && gatewayUrl
-    ? { url, key, ingressTcpPort: tcpPortOf(gatewayUrl), directory: PROJECT_DIRECTORY }
-    : undefined
+  if (!url || !key || !gatewayUrl) return undefined
+  return {
+    url,
+    key,
+    ingressTcpPort: tcpPortOf(gatewayUrl),
+    publishedTcpPort: Number(env[PUBLISHED_VARIABLE]),
+    directory: PROJECT_DIRECTORY,
+  }
 }
 
 /** For the container of apps. @throws CONFIG_INVALID */

@@ -136,7 +136,13 @@ function gatewayService(plan: StackPlan): object {
   const secret = [...servers(services).map(({ variable }) => variable), ...Object.keys(secrets.gateway)]
   return {
     image: plan.images.gateway?.reference,
-    environment: Object.fromEntries([...given, ...addresses, ...secret.map((name) => [name, fromEnvFile(name)])]),
+    environment: Object.fromEntries([
+      ...given,
+      ...addresses,
+      // Apps are named by it, too.
+      ...(config.workers ? [['HYPER_SANDBOX_PUBLISHED_PORT', fromEnvFile(TCP_PORT_VARIABLE)]] : []),
+      ...secret.map((name) => [name, fromEnvFile(name)]),
+    ]),
     ports: gatewayPorts(config),
     depends_on: startedFirst(config),
     ...GATEWAY_LIMITS,

@@ -14,11 +14,7 @@ import { run as command } from './parts/part.ts'
 testsOn('apps in containers', await stackImages(), allOn)
 
 const API = `
-<<<<<<< HEAD
-  import { word } from '../../shared/word'
-=======
 import { word } from ${JSON.stringify('../../shared/word.ts')}
->>>>>>> 3feee44 (Attach Chrome DevTools to an app with up --inspect; say in the README what apps are)
 export default {
   async fetch(request, env) {
     const { pathname } = new URL(request.url)
@@ -34,6 +30,11 @@ export default {
       server.addEventListener('message', ({ data }) => server.send('echo ' + data))
       return new Response(null, { status: 101, webSocket: client })
     }
+    if (pathname === '/jobs') {
+      await env.KEPT.put('job', await request.text())
+      return new Response('done')
+    }
+    if (pathname === '/kept') return new Response(await env.KEPT.get('job'))
     if (pathname === '/loop') for (;;) {}
     if (pathname === '/inside') {
       const tried = await Promise.all(['http://gateway:6363/health', 'http://gateway:6365/', 'http://redis:6379/'].map((url) =>
@@ -123,10 +124,18 @@ function allOn(images: StackImages): void {
     project.app('../outside/index.js', OUTSIDE)
     project.app('shared/word.ts', `export const word: string = 'first'\n`)
     project.app('apps/api/index.js', API)
+    project.app('apps/files/page.html', '<p>page</p>')
     project.app('bad/index.js', 'cons b = 2\n')
-    const api = { name: 'api', path: './apps/api', env: { LEVEL: 'a "$b" \\c' }, timeout_ms: 500 }
+    const api = {
+      name: 'api',
+      path: './apps/api',
+      env: { LEVEL: 'a "$b" \\c' },
+      timeout_ms: 500,
+      kv: { KEPT: 'kept' },
+      assets: './apps/files',
+    }
     project.configure([api, { name: 'outside', path: outside }, { name: 'bad', path: './bad' }])
-    const { stderr } = await project.must('up', '--detach', '--port', '0', '--cache')
+    const { stderr } = await project.must('up', '--detach', '--port', '0', '--cache', '--queue')
     assert.match(stderr, /app +http:\/\/api\.localhost:\d+ {2}api$/m)
     assert.match(stderr, /bad: CompilationFailed: .*\n +at index\.js:1:6/)
     assert.deepEqual(await project.states(), { api: 'running', outside: 'running', bad: 'failed' })
@@ -137,6 +146,13 @@ function allOn(images: StackImages): void {
     assert.equal((await project.ask('api.localhost', '/other')).text, 'from outside')
     assert.equal((await project.ask('localhost', '/_app/outside/')).text, 'from outside')
     assert.equal((await project.ask('bad.localhost')).status, 503)
+    assert.equal((await project.ask('api.localhost', '/page.html')).text, '<p>page</p>')
+    // A queue reaches an app by the address that everyone uses, and what the app keeps the cache service keeps.
+    const { url, tcpPort } = project.state()
+    const target = { target: `http://api.localhost:${tcpPort}/jobs` }
+    assert.equal((await send('PUT', `${url}/queue/test`, { json: target })).status, 201)
+    assert.equal((await send('POST', `${url}/queue/test`, { json: { n: 7 } })).status, 201)
+    await patiently('the job was done', async () => (await project.ask('api.localhost', '/kept')).text === '{"n":7}')
     const seen = (await project.ask('api.localhost', '/seen')).json() as { url: string; headers: object }
     assert.equal(seen.url, 'http://api.localhost/seen')
     assert.deepEqual(Object.keys(seen.headers).sort(), [

@@ -109,6 +109,49 @@ test('every part is limited, labelled and has no name of its own, and none has t
   assert.deepEqual(new Set(waitsFor), new Set(['service_started']))
 })
 
+test('apps have a container that nothing reaches but the gateway, and that reads what it is given and nothing more', () => {
+  const workers = {
+    environment: { PLAIN: 'a $b' },
+    secrets: ['HYPER_SANDBOX_WORKERS_KEY'],
+    mounts: [{ source: '/home/me/$shop', target: '/project' }],
+    hidden: ['/project/.hyper-sandbox'],
+    user: '1000:1000',
+    memoryLimit: '4096m',
+  }
+  const gateway = { HYPER_SANDBOX_TOKEN: 'secret-of-the-gateway', HYPER_SANDBOX_WORKERS_KEY: 'secret-of-both' }
+  using project = testProject({ workers })
+  const secrets = { ...project.config.secrets, gateway }
+  const { file, text, env } = written({ workers, secrets })
+  assert.deepEqual(Object.keys(file.services), ['mongo', 'redis', 'minio', 'meilisearch', 'gateway', 'workers'])
+  assert.doesNotMatch(text, /secret-of/)
+  assert.match(env, /^HYPER_SANDBOX_WORKERS_KEY="secret-of-both"$/m)
+  const { image, labels, ...service } = file.services.workers as Service
+  assert.equal(image, file.services.gateway?.image)
+  assert.equal(labels['io.hyper63.sandbox.service'], 'workers')
+  assert.deepEqual(service, {
+    command: ['_workers'],
+    environment: { PLAIN: 'a $$b', HYPER_SANDBOX_WORKERS_KEY: fromEnvFile('HYPER_SANDBOX_WORKERS_KEY') },
+    user: '1000:1000',
+    volumes: [
+      {
+        ...{ type: 'bind', source: '/home/me/$$shop', target: '/project' },
+        ...{ read_only: true, bind: { create_host_path: false } },
+      },
+      { type: 'tmpfs', target: '/project/.hyper-sandbox' },
+    ],
+    read_only: true,
+    tmpfs: ['/tmp'],
+    cap_drop: ['ALL'],
+    security_opt: ['no-new-privileges:true'],
+    healthcheck: { interval: '30s' },
+    stop_grace_period: '5s',
+    mem_limit: '4096m',
+    init: true,
+    extra_hosts: ['host.docker.internal:host-gateway'],
+    restart: 'on-failure:5',
+  })
+})
+
 test('a service whose server exists has no container, and the gateway gets its address', () => {
   const { file, env } = written({
     services: { cache: { url: 'redis://cache.example' }, queue: {}, data: { url: 'mongodb://localhost:27017/x' } },
