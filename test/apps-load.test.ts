@@ -150,12 +150,20 @@ test('a browser gets the reason as a page, in which the app’s source is only t
 })
 
 test('in production nobody is told', async () => {
-  await using apps = await startAppHost({ app: `throw new Error('secret')\n${OK}` }, { host: { isProduction: true } })
+  await using apps = await startAppHost(
+    {
+      app: `throw new Error('secret')\n${OK}`,
+      throwing: `export default { fetch() { throw new Error('secret') } }`,
+    },
+    { host: { isProduction: true } },
+  )
   for (const accept of ['text/html', '*/*']) {
     const { status, text, headers } = await apps.get('app', '/', { headers: { accept } })
     assert.deepEqual([status, text], [503, '{"error":"App unavailable"}'])
     assert.equal(headers.get('strict-transport-security'), null, 'the services’ headers are not the app’s')
   }
+  const { status, text } = await apps.get('throwing')
+  assert.deepEqual([status, text], [500, 'Internal Server Error'])
   assert.equal(apps.told.failed[0]?.error.message, 'Error: secret')
 })
 

@@ -77,7 +77,7 @@ test('the package is small and holds what runs, nothing else', () => {
   const expected = [
     /^dist\/(cli\/main|sandbox|ports|conformance|chunks\/[\w.-]+)\.js$/,
     /^dist\/types\/(cli|server|test\/conformance)\/[\w/-]+\.d\.ts$/,
-    /^dist\/chunks\/runtime\/\w+\.js$/,
+    /^dist\/chunks\/runtime\/[\w-]+\.js$/,
     /^dist\/LICENSES\.txt$/,
     /^cli\/(launcher|nano)\.cjs$/,
     /^(schema|package|devcontainer\/devcontainer)\.json$/,

@@ -33,7 +33,7 @@ export interface WorkerdAppsOptions {
   drainMs: number
   /** The same when all are closed. @default `drainMs` */
   closeMs?: number
-  /** Clients are not told why an app cannot be loaded. */
+  /** Clients are not told why an app cannot be loaded, nor what it throws. */
   isProduction?: boolean
   /** Requests come through a gateway of ours, never from clients. */
   isBehindGateway?: boolean
@@ -99,7 +99,7 @@ export async function createWorkerdApps(options: WorkerdAppsOptions): Promise<Ap
       plan: (app, bundle) => {
         processes += 1
         return {
-          app,
+          app: options.isProduction ? { ...app, exposeErrors: false } : app,
           bundle,
           directory: join(directory, String(processes)),
           ingress: ingressPath,

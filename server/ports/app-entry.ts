@@ -84,7 +84,9 @@ export const appEntry = z.strictObject({
   compat: z
     .array(z.enum(['sync-body', 'stateful']))
     .optional()
-    .describe('Concessions to code that was written for NANO.'),
+    .describe(
+      'Concessions to code that was written for NANO: sync-body gives what request.json() and request.text() read without await; stateful lets timers, random values, responses and sockets live outside a request, at less than half the speed.',
+    ),
   compatibility_date: z
     .string()
     .regex(/^\d{4}-\d{2}-\d{2}$/, 'must be a date such as 2026-07-01')

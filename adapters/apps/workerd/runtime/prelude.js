@@ -29,6 +29,8 @@ function textOf(value) {
 
 // Of these workerd itself says nothing.
 addEventListener('unhandledrejection', ({ reason }) => console.error('Unhandled rejection:', reason))
+/** As it was: the runtime's own callbacks throw nothing. */
+export const { setTimeout } = globalThis
 for (const name of ['setInterval', 'setTimeout']) {
   const native = globalThis[name]
   globalThis[name] = (run, delay, ...args) => native(typeof run === 'function' ? told(run) : run, delay, ...args)

@@ -3,6 +3,7 @@ import './prelude.js'
 import { DurableObject } from 'cloudflare:workers'
 import * as app from './app.js'
 import { byPath, credentialsOf } from './hyper.js'
+import { setTimeout } from './prelude.js'
 import settings from './settings.json'
 import { withReadBody } from './sync-body.js'
 
