@@ -49,7 +49,7 @@ async function privateNames(): Promise<string[]> {
   return found.filter(({ address }) => isIPv4(address) && address.startsWith('127.')).map(({ name }) => name)
 }
 
-test('addresses of the machine and of its network are refused, however they are written', async (t) => {
+test('33: addresses of the machine and of its network are refused, however they are written', async (t) => {
   await using victim = await startVictim()
   await using apps = await startAppHost({ app: probe('public') })
   const ask = (way: string, to: string) => apps.get('app', `/?way=${way}&to=${encodeURIComponent(to)}`)
@@ -192,7 +192,7 @@ test('who calls and what is asked for cannot be forged', async () => {
   assert.deepEqual([headers['x-hyper-sandbox-caller'], headers['x-hyper-sandbox-target']], ['app', 'hyper'])
 })
 
-test('an app has its own text bindings, no environment, no files and no globals of Node', async () => {
+test('42: an app has its own text bindings, no environment, no files and no globals of Node', async () => {
   const env = { HOME: 'mine' }
   const code = `
     const names = ['process', 'require', 'Buffer', '__dirname', 'Deno', 'Bun', 'global', 'module']

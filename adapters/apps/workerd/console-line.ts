@@ -13,8 +13,8 @@ const LEVELS: Record<string, ConsoleLine['level']> = {
   error: 'error',
 }
 
-/** What the runtime says of its own troubles, among places in its own code. */
-const RUNTIME = /(?:^|; )e = \S+ failed: (.*)\nstack: /
+/** What the runtime says of its own troubles, among places in its own code. Anchored: an app may print anything, of any length. */
+const RUNTIME = /^(?:[^;\n]{1,200}; )?e = \S{1,200} failed: (.*)\nstack: /
 
 /** @returns undefined for an empty line */
 export function consoleLine(line: string): ConsoleLine | undefined {

@@ -11,6 +11,7 @@ const GLOBAL_SCOPE =
 /** The shim's own words begin with the name. */
 const NAMED = /\b(InvalidExports|MissingFetch|FetchNotFunction): (.*)$/
 
+const MAX_REASON = 2_000
 export const OUT_OF_HEAP = /heap limit|out of memory/i
 
 export function explainStart(lines: readonly string[], bundle: Bundle): AppLoadError {
@@ -24,7 +25,7 @@ export function explainStart(lines: readonly string[], bundle: Bundle): AppLoadE
   const reason =
     /Uncaught (.*)/.exec(said)?.[1] ??
     /^service \S+: (.*)/m.exec(said)?.[1] ??
-    /(?:error: |\*\*\* |kj\/[^:]+:\d+: )(.*)/.exec(said)?.[1] ??
+    /(?:error: |\*\*\* |kj\/[^:\s]{1,200}:\d+: )(.*)/.exec(said)?.[1] ??
     (said.trim() || 'workerd ended without a word')
   if (/within global scope/i.test(reason)) {
     return new AppLoadError('ExecutionFailed', GLOBAL_SCOPE, positionIn(said, bundle))
@@ -32,7 +33,7 @@ export function explainStart(lines: readonly string[], bundle: Bundle): AppLoadE
   const name = /SyntaxError|No such module|does not provide an export/.test(reason)
     ? 'CompilationFailed'
     : 'ExecutionFailed'
-  return new AppLoadError(name, reason, positionIn(said, bundle))
+  return new AppLoadError(name, reason.slice(0, MAX_REASON), positionIn(said, bundle))
 }
 
 function positionIn(text: string, bundle: Bundle): Pick<LoadError, 'location' | 'frame'> {

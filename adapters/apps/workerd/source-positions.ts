@@ -15,7 +15,7 @@ export interface Origin {
 const POSITION = new RegExp(`(?<=^|[\\s(])${ENTRY.replace('.', '\\.')}:(\\d+):(\\d+)`, 'm')
 const POSITIONS = new RegExp(POSITION, 'gm')
 /** Of the runtime's own modules, in which no author has anything to mend. */
-const OWN_FRAME = /\n\s+at [^\n]*\b(?:shim|prelude|sync-body)\.js:\d+:\d+\)?(?=\n|$)/g
+const OWN_FRAME = /\n {4}at [^\n]*\b(?:shim|prelude|sync-body)\.js:\d+:\d+\)?(?=\n|$)/g
 
 /** The first place that a text speaks of. */
 export function originIn(text: string, bundle: Bundle): Origin | undefined {
