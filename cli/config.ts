@@ -4,7 +4,7 @@
  */
 
 import { existsSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { dirname, resolve } from 'node:path'
 import type { z } from 'zod'
 import type { ImageSettings, Part } from '../compose/stack.ts'
 import type { Credentials } from '../server/credentials.ts'
@@ -75,7 +75,9 @@ export interface ConfigSource {
 export async function resolveConfig(source: ConfigSource): Promise<Resolved> {
   const { flags, env } = source
   const project = findProject(source.cwd, flags.text('config'))
-  const written: ProjectFile = project.file === undefined ? {} : await readFile(project.file, env)
+  const notes: string[] = []
+  const note = (text: string) => void notes.push(text)
+  const written: ProjectFile = project.file === undefined ? {} : await readFile(project.file, env, note)
   const file: ProjectFile = { ...written, services: servicesOf(written, env) }
   const remembered = readRemembered(project.stateDirectory)
 
@@ -83,7 +85,6 @@ export async function resolveConfig(source: ConfigSource): Promise<Resolved> {
   const running = runningServices(source, file, asked)
   const services: ServiceConfigs = Object.fromEntries(running.map((kind) => [kind, configOf(file.services?.[kind])]))
   const listenPort = givenTcpPort(flags, env) ?? file.listen?.port ?? remembered.tcpPort ?? DEFAULTS.tcpPort
-  const notes: string[] = []
   const tls = tlsOf(source, file, listenPort, remembered)
   return {
     project,
@@ -95,7 +96,7 @@ export async function resolveConfig(source: ConfigSource): Promise<Resolved> {
       authorityDirectory: authorityDirectory(env),
       domain: checked(flags, 'domain', domainName) ?? file.domain ?? DEFAULTS.domain,
       services,
-      apps: appsIn(env) ?? (await appsOf(file, project, (note) => notes.push(note))),
+      apps: appsIn(env) ?? (await appsOf(file, project, note)),
       workers: workersOf(env),
       listen: {
         host: flags.text('host') ?? file.listen?.host ?? DEFAULTS.host,
@@ -176,8 +177,18 @@ function includedFile(path: string, { directory }: Project): string {
   })
 }
 
-/** The YAML parser is loaded only where there is something to parse. */
-async function readFile(file: string, env: NodeJS.ProcessEnv): Promise<ProjectFile> {
+/** JSON is NANO's `config.json`. The YAML parser is loaded only where there is something to parse. */
+async function readFile(
+  file: string,
+  env: NodeJS.ProcessEnv,
+  note: (text: string) => void = () => {},
+): Promise<ProjectFile> {
+  if (file.endsWith('.json')) {
+    const { readNanoConfig } = await import('./serve/nano-config.ts')
+    const { host, port, apps, warnings } = readNanoConfig(file, dirname(file))
+    for (const warning of warnings) note(warning)
+    return { listen: { host, port }, apps }
+  }
   const { readProjectFile } = await import('./read-project-file.ts')
   return readProjectFile(file, env)
 }

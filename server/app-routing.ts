@@ -29,7 +29,7 @@ export function createRoutingServer(
     if (ours.test(url) || !url.startsWith('/')) return undefined
     if (headers.host === undefined && httpVersion !== '1.0') return undefined
     const name = apps.find(headers.host)
-    if (name !== undefined || !byPath || !url.startsWith('/_app/')) return name
+    if (name !== undefined || !byPath || !url.startsWith('/_app/') || hasBadHost(request)) return name
     const [prefix = '', encoded = ''] = BY_PATH.exec(url) ?? []
     const named = decoded(encoded)
     if (!apps.status().some((app) => app.name === named)) return undefined

@@ -280,3 +280,26 @@ async function heldPort(): Promise<{ address: number; release(): Promise<void> }
   const { port } = server.address() as { port: number }
   return { address: port, release: () => new Promise((resolve) => server.close(() => resolve())) }
 }
+
+test('up takes the same file, and serves its apps beside the services', async () => {
+  await using project = twoApps({ ...TWO, port: 0, colour: 'blue' })
+  const { code, stderr } = await project.run(['up', '--detach', '--config', 'config.json'])
+  assert.equal(code, 0, stderr)
+  assert.match(stderr, /colour means nothing here/)
+  const { url } = project.state()
+  const { body } = await request(url, { headers: { host: 'www.example.com' } })
+  assert.equal(await body.text(), 'web')
+  assert.equal((await request(`${url}/readyz`)).statusCode, 200)
+  writeConfig(project, { ...TWO, port: 0, apps: TWO.apps.slice(1) })
+  await eventually(
+    'it is applied',
+    async () => (await request(url, { headers: { host: 'api.example.com' } })).statusCode === 403,
+  )
+  const { code: left } = await project.run(['down', '--config', 'config.json'])
+  assert.equal(left, 0)
+
+  writeConfig(project, { apps: [{ name: 'api' }] })
+  const bad = await project.run(['up', '--detach', '--config', 'config.json'])
+  assert.equal(bad.code, 8)
+  assert.match(bad.stderr, /apps\[0\]\.path is missing\nMend .*config\.json/)
+})

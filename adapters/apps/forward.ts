@@ -1,5 +1,6 @@
 /** A client's request passed to an app's process and its answer passed back, byte for byte (worker-runtime §§4.4, 9, 12.7). */
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { discardRest } from './limited-body.ts'
 import type { LoadFailure } from './load-failure.ts'
 import { Passing } from './passing.ts'
 import { type OnDone, refuse } from './refuse.ts'
@@ -35,7 +36,7 @@ export function forward(
     headers['content-length'] !== undefined &&
     Number(headers['content-length']) > target.config.maxBodyMb * 2 ** 20
   ) {
-    request.unpipe().resume()
+    discardRest(request)
     return void refuse(response, 413, { error: 'Payload too large' }, onDone, { connection: 'close' })
   }
   if (headers.expect !== undefined && /^100-continue$/i.test(headers.expect)) response.writeContinue()

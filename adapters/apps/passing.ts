@@ -3,12 +3,14 @@ import type { Dispatcher } from 'undici'
 import type { RestartReason } from '../../server/ports/apps.ts'
 import type { Exchange } from './exchange.ts'
 import type { ForwardTarget } from './forward.ts'
-import { BodyTooLarge, limitedBody } from './limited-body.ts'
+import { BodyTooLarge, discardRest, limitedBody } from './limited-body.ts'
 import { answerHead, requestHeaders } from './message-headers.ts'
 import { type OnDone, refuse } from './refuse.ts'
+import { targetOf } from './target.ts'
 import type { Upstream } from './upstream.ts'
 
 const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'])
+const CLOSE = { connection: 'close' }
 /** A process that broke a connection has ended by then, or goes on. */
 const EXIT_MS = 500
 const MAX_TEXT_BYTES = 16 * 1024
@@ -60,10 +62,11 @@ export class Passing implements Exchange, Dispatcher.DispatchHandler {
     const { isPassedOn, config } = this.#target
     pool.dispatch(
       {
-        path: this.#request.url ?? '/',
+        path: targetOf(this.#request),
         method: this.#request.method as Dispatcher.HttpMethod,
         headers: requestHeaders(this.#request, isPassedOn, this.#upstream),
-        body: this.#hasBody ? limitedBody(this.#request, config.maxBodyMb) : null,
+        // undici takes what can be iterated over too, though its types do not say so.
+        body: this.#hasBody ? (limitedBody(this.#request, config.maxBodyMb) as IncomingMessage) : null,
       },
       this,
     )
@@ -122,10 +125,7 @@ export class Passing implements Exchange, Dispatcher.DispatchHandler {
       this.#response.destroy()
       return void this.#done(this.#response.statusCode)
     }
-    if (error instanceof BodyTooLarge) {
-      this.#request.unpipe().resume()
-      return void this.#fail(413, { error: 'Payload too large' }, { connection: 'close' })
-    }
+    if (error instanceof BodyTooLarge) return void this.#fail(413, { error: 'Payload too large' }, CLOSE)
     void this.#afterExit()
   }
 
@@ -184,5 +184,6 @@ export class Passing implements Exchange, Dispatcher.DispatchHandler {
     this.#isDone = true
     this.#upstream.exchanges.delete(this)
     this.#response.off('close', this.#onClose)
+    if (this.#hasBody) discardRest(this.#request)
   }
 }

@@ -4,6 +4,7 @@ import { connect } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Exchange } from './exchange.ts'
 import type { ForwardTarget } from './forward.ts'
+import { targetOf } from './target.ts'
 
 const OWN = /^x-hyper-sandbox-/i
 
@@ -22,14 +23,14 @@ export function upgrade(target: ForwardTarget, request: IncomingMessage, socket:
     }
     upstream.on('error', end).on('close', end)
     socket.on('close', end)
-    const lines = [`${request.method} ${request.url} HTTP/1.1`]
+    const lines = [`${request.method} ${targetOf(request)} HTTP/1.1`]
     for (let at = 0; at < request.rawHeaders.length; at += 2) {
       const name = request.rawHeaders[at] as string
       if (target.isPassedOn || !OWN.test(name)) lines.push(`${name}: ${request.rawHeaders[at + 1]}`)
     }
     const { headers = [] } = replica
     for (let at = 0; at < headers.length; at += 2) lines.push(`${headers[at]}: ${headers[at + 1]}`)
-    upstream.write(`${lines.join('\r\n')}\r\n\r\n`)
+    upstream.write(`${lines.join('\r\n')}\r\n\r\n`, 'latin1')
     if (head.length > 0) upstream.write(head)
     upstream.pipe(socket).pipe(upstream)
   })

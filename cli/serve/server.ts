@@ -9,7 +9,7 @@ import { createAdmin } from '../../server/routes/admin.ts'
 import { type Listener, listenWith } from '../../server/start.ts'
 import { createVirtualHosts, type VirtualHosts } from '../../server/virtual-hosts.ts'
 import { readApp } from '../app-config.ts'
-import { watchFiles } from '../watch-files.ts'
+import { watchApps } from '../apps.ts'
 import { tellOfReloads } from './reload.ts'
 import type { Serving } from './run-serve.ts'
 import { readSource, type Source } from './source.ts'
@@ -45,7 +45,7 @@ export async function openServer({ host, metrics, source: first, cwd, serving }:
   })
   const set = file === undefined ? { ...plain, canReload: false } : tellOfReloads(plain, file, log)
   metrics.showApps(host)
-  if (settings.watchesSources) watchSources(host, set)
+  if (settings.watchesSources) watchApps(host, () => set.refresh())
   refuseIfAllFailed(await set.apply(source), source, file)
 
   const { token, enabled = true } = source.admin ?? {}
@@ -87,19 +87,4 @@ function refuseIfAllFailed({ failed: [first, ...others] }: Reloaded, { apps }: S
   throw new HyperError('APP_NOT_LOADED', `${message}${where}${frame === undefined ? '' : `\n${frame}`}`, {
     meta: { reason: name },
   })
-}
-
-/** Until the host is closed. */
-function watchSources(host: AppHost, set: AppSet): void {
-  const watcher = watchFiles([], async () => void (await set.refresh()))
-  const { apply, close } = host
-  host.apply = async (...wanted) => {
-    const reloaded = await apply(...wanted)
-    watcher.watch(host.status().flatMap(({ path, inputs }) => [path, ...inputs]))
-    return reloaded
-  }
-  host.close = async (drainMs) => {
-    watcher.close()
-    await close(drainMs)
-  }
 }

@@ -10,6 +10,7 @@ import { withReadBody } from './sync-body.js'
 const { wallMs, compat, exposeErrors } = settings
 const withCredentials = credentialsOf(settings.hyper)
 const LATE = Symbol('late')
+const UNREAD_MS = 5_000
 const APPS = '__APP_'
 const STATEFUL = '__STATEFUL'
 
@@ -91,13 +92,27 @@ async function answer(request, bindings, context) {
       : handlersFor(ctx, env).fetch?.(request, env, ctx)
     const response = await Promise.race([called, late])
     if (response === LATE) return plain('Promise did not resolve in time', 500)
-    if (response instanceof Response) return response
+    if (response instanceof Response) {
+      if (response.status >= 400 && request.body) await readToEnd(request)
+      return response
+    }
     return plain('fetch handler must return a Response', 500)
   } catch (error) {
     return failed(error)
   } finally {
     clearTimeout(timer)
   }
+}
+
+/** A connection that is closed with much of its request unread takes the refusal with it. */
+async function readToEnd({ body, bodyUsed }) {
+  if (bodyUsed || body.locked) return
+  let timer
+  const enough = new Promise((resolve) => {
+    timer = setTimeout(resolve, UNREAD_MS)
+  })
+  await Promise.race([body.pipeTo(new WritableStream()).catch(() => {}), enough])
+  clearTimeout(timer)
 }
 
 async function runScheduled(event, bindings, context) {
