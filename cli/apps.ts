@@ -10,6 +10,7 @@ import { type AppSet, createAppSet } from '../server/app-set.ts'
 import { runCrons } from '../server/crons.ts'
 import type { Metrics } from '../server/metrics.ts'
 import type { AppConfig, AppEvents, AppHost } from '../server/ports/apps.ts'
+import { keepApps } from './kept-apps.ts'
 import { lateAppHost } from './late-app-host.ts'
 import { type FileWatcher, watchFiles } from './watch-files.ts'
 import type { SandboxConfig } from './wire.ts'
@@ -28,6 +29,8 @@ export interface WorkersConfig {
   publishedTcpPort: number
   /** Where that container sees the project. */
   directory: string
+  /** What this container was made with, in whatever form. */
+  given: string
 }
 
 export interface OpenApps {
@@ -70,11 +73,12 @@ export async function openApps(
         }),
   )
   const { apply } = host
-  host.apply = (apps, options) =>
-    apply(
-      apps.map((app) => asRun(app, { isProduction, inspect })),
-      options,
-    )
+  host.apply = async (apps, options) => {
+    const asked = apps.map((app) => asRun(app, { isProduction, inspect }))
+    const reloaded = await apply(asked, options)
+    if (workers) keepApps(config.stateDirectory, workers.given, apps)
+    return reloaded
+  }
   runCrons(host, {
     ran: (app, cron, outcome) => logger.info({ app, cron, outcome }, 'scheduled'),
     failed: (app, cron, reason) => logger.error({ app, cron, reason }, 'not scheduled'),

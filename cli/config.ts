@@ -96,7 +96,7 @@ export async function resolveConfig(source: ConfigSource): Promise<Resolved> {
       authorityDirectory: authorityDirectory(env),
       domain: checked(flags, 'domain', domainName) ?? file.domain ?? DEFAULTS.domain,
       services,
-      apps: appsIn(env) ?? (await appsOf(file, project, note)),
+      apps: appsIn(env, project.stateDirectory) ?? (await appsOf(file, project, note)),
       workers: workersOf(env),
       listen: {
         host: flags.text('host') ?? file.listen?.host ?? DEFAULTS.host,

@@ -7,9 +7,11 @@ import { addToFile, removeFromFile } from './edit-apps.ts'
 import { type Engine, inspectProject, type Running } from './engines/engine.ts'
 import { columns } from './output.ts'
 import type { Project } from './project.ts'
-import { appsInRunning, notRunning } from './running.ts'
+import { appsInRunning, notRunning, until } from './running.ts'
 import type { Run } from './state.ts'
 import { didYouMean } from './suggest.ts'
+
+const SETTLE_MS = 60_000
 
 const ACTIONS: Readonly<Record<string, (context: Context, names: readonly string[]) => Promise<number>>> = {
   list: listApps,
@@ -69,7 +71,7 @@ async function reloadApps(context: Context, names: readonly string[]): Promise<n
   const resolved = await resolveApps(context)
   const known = resolved.config.apps.map(({ name }) => name)
   for (const name of names) if (!known.includes(name)) throw unknownApp(name, known)
-  const { engine, found } = await inspectProject(resolved.project, context.env)
+  const { engine, found } = await settled(resolved.project, context)
   if (found.state !== 'running') throw notRunning(resolved.project.directory, found.state)
   const fresh = names.length > 0 ? names : known
   return await change(context, { engine, run: found.run, resolved }, { said: `reloaded ${fresh.join(', ')}`, fresh })
@@ -91,11 +93,23 @@ async function takeEffect(context: Context, said: string, expected: readonly str
   const missing = expected.find((name) => !resolved.config.apps.some((app) => app.name === name))
   if (missing !== undefined)
     output.warn(`the .local.yaml has apps: of its own, which count instead: ${missing} is not there`)
-  const { engine, found } = await inspectProject(resolved.project, context.env)
+  const { engine, found } = await settled(resolved.project, context)
   if (found.state === 'running') return await change(context, { engine, run: found.run, resolved }, { said, fresh: [] })
   const reports = stoppedReports(resolved.config.listen.tcpPort, resolved.config.apps)
   output.report({ running: false, apps: reports }, `${said}; it is served with: hyper-sandbox up`)
   return 0
+}
+
+/** What runs once nothing is under way, such as a sandbox that follows the same file in the foreground. */
+async function settled(project: Project, { env }: Context) {
+  return await until(
+    async () => {
+      const looked = await inspectProject(project, env)
+      return looked.found.state === 'starting' ? undefined : looked
+    },
+    SETTLE_MS,
+    () => notRunning(project.directory, 'starting'),
+  )
 }
 
 async function change(

@@ -3,6 +3,7 @@ import type { WorkerHostOptions } from '../adapters/apps/remote/host.ts'
 import { HyperError } from '../server/error.ts'
 import type { AppConfig } from '../server/ports/apps.ts'
 import type { WorkersConfig } from './apps.ts'
+import { keptApps } from './kept-apps.ts'
 
 export const KEY_VARIABLE = 'HYPER_SANDBOX_WORKERS_KEY'
 /** Where apps are, as the gateway reaches them, and where it answers what they ask of the services. */
@@ -39,6 +40,7 @@ export function workersOf(env: NodeJS.ProcessEnv): WorkersConfig | undefined {
     ingressTcpPort: tcpPortOf(gatewayUrl),
     publishedTcpPort: Number(env[PUBLISHED_VARIABLE]),
     directory: PROJECT_DIRECTORY,
+    given: givenIn(env),
   }
 }
 
@@ -63,12 +65,19 @@ export function secretAppVariables(apps: readonly AppConfig[]): Record<string, s
   return { [ENV_VARIABLE]: JSON.stringify(Object.fromEntries(apps.map(({ name, env }) => [name, env]))) }
 }
 
-/** Apps that whoever started this container has resolved. */
-export function appsIn(env: NodeJS.ProcessEnv): AppConfig[] | undefined {
+/** Apps that whoever started this container has resolved; those that it was told of since. */
+export function appsIn(env: NodeJS.ProcessEnv, stateDirectory: string): AppConfig[] | undefined {
   const { [APPS_VARIABLE]: apps, [ENV_VARIABLE]: envs } = env
   if (!apps) return undefined
+  const kept = keptApps(stateDirectory, givenIn(env))
+  if (kept) return kept
   const given = JSON.parse(envs || '{}') as Record<string, AppConfig['env']>
   return (JSON.parse(apps) as AppConfig[]).map((app) => ({ ...app, env: given[app.name] ?? {} }))
+}
+
+/** The whole of it, to tell it from another's. */
+function givenIn({ [APPS_VARIABLE]: apps, [ENV_VARIABLE]: envs }: NodeJS.ProcessEnv): string {
+  return `${apps}\0${envs}`
 }
 
 function tcpPortOf(url: string): number {

@@ -243,6 +243,12 @@ function allOn(images: StackImages): void {
     assert.equal((await project.ask('two.localhost')).text, '1')
     await project.must('apps', 'reload', 'two')
     assert.equal((await project.ask('two.localhost')).text, '1')
+    // What it was told of outlives its process.
+    await command('docker', ['restart', '--time', '5', project.container('gateway')])
+    await patiently(
+      'two is back',
+      async () => (await project.ask('two.localhost').catch(() => undefined))?.status === 200,
+    )
     await project.must('apps', 'add', 'three', '../elsewhere')
     assert.equal((await project.ask('three.localhost')).text, 'from outside')
     assert.notEqual(await project.inspect('workers', '.Id'), workers)
