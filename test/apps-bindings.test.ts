@@ -199,6 +199,20 @@ test('KV values are readable as hyper cache documents of the store', async () =>
   )
 })
 
+test('bindings say which service they miss', async () => {
+  const without = createAppBindings({}, pino({ level: 'silent' }))
+  await using host = await startAppHost(
+    {
+      kv: { kv: { KV: 'values' }, files: { 'index.js': APP(KV_CASES) } },
+      r2: { r2: { R2: 'Files' }, files: { 'index.js': APP(R2_CASES) } },
+    },
+    { host: { serve: (request, response) => void without(request, response) } },
+  )
+  const error = async (app: string, name: string) => JSON.parse((await host.get(app, `/${name}`)).text).error
+  assert.match(await error('kv', 'json'), /503 the cache service, which keeps it, was not started/)
+  assert.match(await error('r2', 'delete'), /the storage service, which keeps it, was not started/)
+})
+
 test('R2 keeps objects with their content type, in the bucket of the storage service', async () => {
   assert.deepEqual(await outcome('r2', 'missing'), [null, null])
   assert.deepEqual(await outcome('r2', 'put'), ['a/b c.txt', 6, true, 'hällo', 'text/plain', 6, true, true])
