@@ -4,7 +4,6 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { pino } from 'pino'
 import { createSqliteCache } from '../adapters/cache/sqlite.ts'
 import { createSqliteStorage } from '../adapters/storage/sqlite.ts'
 import { createAppBindings } from '../server/app-bindings/bindings.ts'
@@ -116,7 +115,7 @@ const services = {
   cache: guard(cachePort, createSqliteCache({ directory: root, now: () => Date.now() + clock })),
   storage: guard(storagePort, createSqliteStorage({ directory: root })),
 }
-const serve = createAppBindings(services, pino({ level: 'silent' }))
+const serve = createAppBindings(services, assert.ifError)
 let apps: TestAppHost
 
 before(async () => {
@@ -200,7 +199,7 @@ test('KV values are readable as hyper cache documents of the store', async () =>
 })
 
 test('bindings say which service they miss', async () => {
-  const without = createAppBindings({}, pino({ level: 'silent' }))
+  const without = createAppBindings({}, assert.ifError)
   await using host = await startAppHost(
     {
       kv: { kv: { KV: 'values' }, files: { 'index.js': APP(KV_CASES) } },
