@@ -179,7 +179,7 @@ export async function startSandbox(config: SandboxConfig, options: StartOptions)
     const listening = await listen(app, config.listen.host, config.listen.tcpPort)
     listener = listening
     const { host: address } = new URL(listening.url)
-    const serveBinding = createAppBindings(services, options.logger)
+    const serveBinding = createAppBindings(services, (err) => options.logger.error({ err }, 'a binding failed'))
     serveApp = (request, response) => {
       if (serveBinding(request, response)) return
       request.headers.host = address

@@ -157,6 +157,16 @@ test('nothing outside the directory is served, nor what is hidden in it', async 
   assert.equal((await raw('//docs')).location, '/docs/')
 })
 
+test('files alone are an app', async () => {
+  await using alone = await startAppHost(
+    { files: { assets: './files', files: { 'index.html': 'alone' } } },
+    { host: { serveAsset } },
+  )
+  assert.equal((await alone.get('files')).text, 'alone')
+  const none = await alone.get('files', '/none')
+  assert.deepEqual([none.status, none.text], [404, 'Not Found'])
+})
+
 test('the worker can ask for files itself', async () => {
   assert.equal((await apps.get('site', '/by-binding/digits.txt')).text, '0123456789')
   assert.equal((await apps.get('site', '/by-binding/none.txt')).status, 404)

@@ -4,7 +4,6 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { pino } from 'pino'
 import { createSqliteCache } from '../adapters/cache/sqlite.ts'
 import { createSqliteStorage } from '../adapters/storage/sqlite.ts'
 import { createAppBindings } from '../server/app-bindings/bindings.ts'
@@ -116,7 +115,7 @@ const services = {
   cache: guard(cachePort, createSqliteCache({ directory: root, now: () => Date.now() + clock })),
   storage: guard(storagePort, createSqliteStorage({ directory: root })),
 }
-const serve = createAppBindings(services, pino({ level: 'silent' }))
+const serve = createAppBindings(services, assert.ifError)
 let apps: TestAppHost
 
 before(async () => {
@@ -197,6 +196,20 @@ test('KV values are readable as hyper cache documents of the store', async () =>
       metadata: '{"who":"ä"}',
     },
   )
+})
+
+test('bindings say which service they miss', async () => {
+  const without = createAppBindings({}, assert.ifError)
+  await using host = await startAppHost(
+    {
+      kv: { kv: { KV: 'values' }, files: { 'index.js': APP(KV_CASES) } },
+      r2: { r2: { R2: 'Files' }, files: { 'index.js': APP(R2_CASES) } },
+    },
+    { host: { serve: (request, response) => void without(request, response) } },
+  )
+  const error = async (app: string, name: string) => JSON.parse((await host.get(app, `/${name}`)).text).error
+  assert.match(await error('kv', 'json'), /503 the cache service, which keeps it, was not started/)
+  assert.match(await error('r2', 'delete'), /the storage service, which keeps it, was not started/)
 })
 
 test('R2 keeps objects with their content type, in the bucket of the storage service', async () => {

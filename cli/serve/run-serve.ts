@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { appHosts } from '../../adapters/registry.ts'
 import { serveAsset } from '../../server/app-assets.ts'
+import { createAppBindings } from '../../server/app-bindings/bindings.ts'
 import { runCrons } from '../../server/crons.ts'
 import { HyperError } from '../../server/error.ts'
 import { createMetrics, type Metrics } from '../../server/metrics.ts'
@@ -66,13 +67,17 @@ async function serve({ output, cwd }: Context, serving: Serving): Promise<number
 
   const metrics = createMetrics()
   const drainMs = source.drain_timeout_ms ?? DRAIN_MS
+  // There are no services: bindings say so.
+  const serveBinding = createAppBindings({}, (error) => log.event('error', 'binding_failed', { error: String(error) }))
   const host = await appHosts.workerd({
     directory,
     domain: undefined,
     drainMs,
     serveAsset,
     events: eventsOf(log, metrics),
-    serve: (_request, response) => void response.writeHead(404).end(),
+    serve(request, response) {
+      if (!serveBinding(request, response)) response.writeHead(404).end()
+    },
   })
   try {
     tellOfChanges(host, log)

@@ -1,6 +1,5 @@
 /** What apps' KV and R2 bindings reach: the sandbox's own services, by workerd's protocols. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Logger } from 'pino'
 import { CODES, HyperError } from '../error.ts'
 import { BINDINGS_PATH } from '../ports/apps.ts'
 import type { Services } from '../services.ts'
@@ -12,8 +11,11 @@ type Handler = (name: string, request: IncomingMessage, response: ServerResponse
 
 const PATH = new RegExp(`^${BINDINGS_PATH}(kv|r2)/([^/]*)(?=/)`)
 
-/** @returns whether the request was a binding's, and so is answered */
-export function createAppBindings({ cache, storage }: Services, logger: Logger) {
+/**
+ * @param onDefect told of what the app itself is not told
+ * @returns whether the request was a binding's, and so is answered
+ */
+export function createAppBindings({ cache, storage }: Services, onDefect: (error: unknown) => void) {
   const kinds = {
     kv: { handle: cache ? createKv(cache) : notStarted('cache'), refuse: kvFailure },
     r2: { handle: storage ? createR2(storage) : notStarted('storage'), refuse: r2Failure },
@@ -32,7 +34,7 @@ export function createAppBindings({ cache, storage }: Services, logger: Logger) 
 
   function told(error: unknown): HyperError {
     if (error instanceof HyperError && CODES[error.code].category === 'user') return error
-    logger.error({ err: error }, 'an app binding failed')
+    onDefect(error)
     return error instanceof HyperError ? error : new HyperError('INTERNAL', 'the binding failed; the log says more')
   }
 

@@ -14,8 +14,7 @@ export async function listR2(
 ): Promise<object> {
   const most = Math.min(Math.max(limit, 1), MAX_LISTED)
   /** The last key that was told of, itself or by its prefix. */
-  const passed = cursor && Buffer.from(cursor, 'base64url').toString()
-  let after = later(startAfter, passed)
+  let after = later(startAfter, cursor && Buffer.from(cursor, 'base64url').toString())
   const objects: object[] = []
   const prefixes = new Set<string>()
   let page = await storage.listObjects({ bucket, prefix, startAfter: after })
@@ -23,7 +22,7 @@ export async function listR2(
     for (const item of page.items) {
       const info = decode<ObjectInfo>(item)
       const below = delimiter ? commonPrefix(info.object, prefix, delimiter) : undefined
-      const isTold = below !== undefined && (prefixes.has(below) || passed?.startsWith(below))
+      const isTold = below !== undefined && prefixes.has(below)
       if (!isTold) {
         if (objects.length + prefixes.size === most) {
           return {

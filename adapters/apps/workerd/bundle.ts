@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { statSync } from 'node:fs'
 import { basename, dirname, join, relative } from 'node:path'
-import type { BuildFailure, Message, Plugin, StdinOptions } from 'esbuild'
+import type { BuildFailure, BuildOptions, Message, Plugin, StdinOptions } from 'esbuild'
 import type { AppConfig, LoadError } from '../../../server/ports/apps.ts'
 import { callIfCallable } from './call-if-callable.ts'
 import { isStateful } from './configuration.ts'
@@ -32,19 +32,23 @@ export interface Bundle {
 const MAX_ENTRY_BYTES = 10 * 1024 * 1024
 export const ENTRY = 'app.js'
 
-type BundledApp = Pick<AppConfig, 'path' | 'compat' | 'compatibilityDate' | 'compatibilityFlags'>
+type BundledApp = Pick<AppConfig, 'path' | 'compat' | 'compatibilityDate' | 'compatibilityFlags'> &
+  Partial<Pick<AppConfig, 'assets'>>
+
+/** Beside static files that need no code. */
+const FILES_ALONE = `export default { fetch: () => new Response('Not Found', { status: 404 }) }`
 
 /** @throws AppLoadError FileNotFound, FileReadError, PathTooLong, ScriptTooLarge, CompilationFailed */
 export async function bundleApp(app: BundledApp): Promise<Bundle> {
-  const { path } = app
-  const entry = findEntry(path)
-  if (statSync(entry).size > MAX_ENTRY_BYTES) throw new AppLoadError('ScriptTooLarge', `${entry} is over 10 MB`)
-  const root = dirname(entry)
+  const entry = findEntry(app)
+  if (entry && statSync(entry).size > MAX_ENTRY_BYTES)
+    throw new AppLoadError('ScriptTooLarge', `${entry} is over 10 MB`)
+  const root = entry ? dirname(entry) : app.path
   const beside: FileModule[] = []
   let usesNode = false
   const { build } = await import('esbuild')
   const result = await build({
-    ...(isStateful(app) ? { stdin: loadedOnDemand(entry) } : { entryPoints: [entry] }),
+    ...startOf(app, entry),
     absWorkingDir: root,
     bundle: true,
     write: false,
@@ -77,6 +81,11 @@ export async function bundleApp(app: BundledApp): Promise<Bundle> {
     .map((input) => join(root, input.replace(/^[a-z-]+:/, '')))
     .concat(beside.map(({ file }) => file))
   return { modules, map: map?.text ?? '', inputs, usesNode, digest: hash.digest('base64url') }
+}
+
+function startOf(app: BundledApp, entry: string | undefined): Pick<BuildOptions, 'stdin' | 'entryPoints'> {
+  if (entry === undefined) return { stdin: { contents: FILES_ALONE, resolveDir: app.path } }
+  return isStateful(app) ? { stdin: loadedOnDemand(entry) } : { entryPoints: [entry] }
 }
 
 /** Code of an app is run where its objects live, not when its module is loaded (worker-runtime §12.9). */

@@ -9,13 +9,13 @@ const ENTRIES = ['index.js', 'index.mjs', 'index.ts', '_worker.js', 'worker.js']
 const SOURCES = ['src/index.ts', 'src/index.js'] as const
 const CONDITIONS = ['workerd', 'worker', 'browser', 'import', 'module', 'default']
 
-/** @throws AppLoadError FileNotFound, FileReadError, PathTooLong */
-export function findEntry(path: string): string {
+/** @returns nothing for an app of static files alone. @throws AppLoadError FileNotFound, FileReadError, PathTooLong */
+export function findEntry({ path, assets }: { path: string; assets?: string | undefined }): string | undefined {
   const found = statOf(path)
   if (!found) throw new AppLoadError('FileNotFound', `${path} does not exist`)
   if (!found.isDirectory()) return path
   const entry = firstOf(path, ENTRIES) ?? packageEntry(path) ?? firstOf(path, SOURCES)
-  if (entry) return entry
+  if (entry || assets !== undefined) return entry
   throw new AppLoadError('FileNotFound', `${path} has no entry file: it should be ${ENTRIES.slice(0, 3).join(', ')}`)
 }
 
