@@ -8,6 +8,8 @@ import { end, endWithUs, freeTcpPort, type Server } from './processes.ts'
 
 export const APP = `export default { fetch: () => new Response('Hello, world!') }\n`
 const PATIENCE_MS = 60_000
+/** One that every peer's workerd knows. */
+const COMPATIBILITY_DATE = '2026-01-01'
 
 /** The same program with the same configuration, on a TCP port. @param temporary directory that a sandbox keeps its sockets in */
 export async function startWorkerd(temporary: string): Promise<Server> {
@@ -47,7 +49,7 @@ export async function startPeer(peer: Peer, installed: string): Promise<Server> 
   const tcpPort = await freeTcpPort()
   await writeFile(join(directory, 'index.js'), APP)
   if (peer === 'miniflare') {
-    const options = JSON.stringify({ modules: true, script: APP, port: tcpPort, compatibilityDate: '2026-07-01' })
+    const options = JSON.stringify({ modules: true, script: APP, port: tcpPort, compatibilityDate: COMPATIBILITY_DATE })
     await writeFile(
       join(directory, 'serve.mjs'),
       `import { Miniflare } from 'miniflare'\nawait new Miniflare(${options}).ready\n`,
@@ -56,7 +58,7 @@ export async function startPeer(peer: Peer, installed: string): Promise<Server> 
   }
   await writeFile(
     join(directory, 'wrangler.toml'),
-    'name = "hello"\nmain = "index.js"\ncompatibility_date = "2026-07-01"\n',
+    `name = "hello"\nmain = "index.js"\ncompatibility_date = "${COMPATIBILITY_DATE}"\n`,
   )
   const program = join(installed, 'node_modules/wrangler/bin/wrangler.js')
   return await start([process.execPath, program, 'dev', '--port', String(tcpPort)], directory, tcpPort)
