@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -58,9 +58,18 @@ async function startServer(file: string, means: object): Promise<Server> {
   }
 }
 
-/** The real CLI in the foreground, in a project of its own. @param tcpPort a free one @param env what else it is told */
-export async function startSandbox(tcpPort: number, env: Record<string, string> = {}): Promise<Server> {
+/**
+ * The real CLI in the foreground, in a project of its own.
+ *
+ * @param tcpPort a free one @param env what else it is told @param files of the project, by name
+ */
+export async function startSandbox(
+  tcpPort: number,
+  env: Record<string, string> = {},
+  files: Record<string, string> = {},
+): Promise<Server & { project: string }> {
   const project = await mkdtemp(join(tmpdir(), 'hyper-sandbox-bench-'))
+  for (const [name, text] of Object.entries(files)) await writeFile(join(project, name), text)
   const url = `http://127.0.0.1:${tcpPort}`
   const began = performance.now()
   const child = spawn(process.execPath, [cli, 'up', ...SERVICES, '--port', String(tcpPort)], {
@@ -71,6 +80,7 @@ export async function startSandbox(tcpPort: number, env: Record<string, string> 
   endWithUs(child)
   const startMs = await firstWrite(child, url, began)
   return {
+    project,
     url,
     pid: child.pid ?? 0,
     startMs,
@@ -96,13 +106,13 @@ async function firstWrite(child: ChildProcess, url: string, began: number): Prom
 }
 
 /** Also when what reads our output goes away, which ends us at once. */
-function endWithUs(child: ChildProcess): void {
+export function endWithUs(child: ChildProcess): void {
   const kill = () => child.kill()
   process.once('exit', kill)
   child.once('exit', () => process.off('exit', kill))
 }
 
-async function end(child: ChildProcess): Promise<void> {
+export async function end(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null) return
   const exited = once(child, 'exit')
   child.kill('SIGTERM')

@@ -2,12 +2,13 @@
  * `npm run bench`: the real CLI and a bare `node:http` server, loaded alike and in turn within one run, because absolute
  * figures of a shared machine mean little. Prints the median of the paired ratios with their spread, and CPU per request;
  * `--json FILE` keeps everything. `--only NAME` runs the scenarios whose name contains it. `--engine compose` has the sandbox work on
- * real servers, beside a bare server that calls their drivers.
+ * real servers, beside a bare server that calls their drivers. `--peers` has others beside the apps' host.
  */
 import { existsSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
+import { measureApps } from './apps.ts'
 import { measureDelivery } from './delivery.ts'
 import { clientOf, documents, fill } from './fixture.ts'
 import { CONNECTIONS, type Load, load, median, print, row, type Spread, show, spread, withUnique } from './load.ts'
@@ -22,6 +23,7 @@ const { values: options } = parseArgs({
     only: { type: 'string', default: '' },
     json: { type: 'string' },
     engine: { type: 'string', default: 'embedded' },
+    peers: { type: 'boolean', default: false },
   },
 })
 const rounds = Number(options.rounds)
@@ -150,19 +152,21 @@ async function measureEmbedded(): Promise<void> {
     print(`start to first 2xx write  ${show(start.startMs, 0)} ms   floor 400, aim 300`)
     if (start.idleMegabytes) print(`idle memory               ${show(start.idleMegabytes, 0)} MB   floor 110, aim 90`)
   }
+  print('')
+  const apps = 'apps'.includes(options.only) ? await measureApps(rounds, seconds, options.peers) : undefined
   if (options.json) {
     await writeFile(
       options.json,
-      `${JSON.stringify({ node: process.version, cores: cpus().length, rounds, seconds, results, delivery, start }, null, 2)}\n`,
+      `${JSON.stringify({ node: process.version, cores: cpus().length, rounds, seconds, results, delivery, start, apps: apps?.figures }, null, 2)}\n`,
     )
   }
 
   const missed = results.filter((result) => result.ratio.median < result.floor || result.failed > 0)
-  if (missed.length > 0 || (start && start.startMs.median > 400)) {
+  const below = [...missed.map(({ name }) => name), ...(apps?.missed ?? [])]
+  if (start && start.startMs.median > 400) below.push('start')
+  if (below.length > 0) {
     print('')
-    print(
-      `below the floor: ${[...missed.map((result) => result.name), ...(start && start.startMs.median > 400 ? ['start'] : [])].join(', ')}`,
-    )
+    print(`below the floor: ${below.join(', ')}`)
     process.exitCode = 1
   }
 }

@@ -8,6 +8,7 @@ const HOP_BY_HOP = new Set(
 )
 /** Between the gateway and apps; from a client it would be forged. */
 const OWN = 'x-hyper-sandbox-'
+const PROTO_HEADER = `${OWN}proto`
 
 /** @param isPassedOn the request came through a gateway of ours: what that says of the client stands */
 export function requestHeaders(
@@ -49,16 +50,10 @@ function clientHeaders(request: IncomingMessage): string[] {
     headers.push(name, value)
   }
   const proto = 'encrypted' in socket ? 'https' : 'http'
-  headers.push(
-    'x-forwarded-for',
-    forwardedFor,
-    'x-forwarded-host',
-    request.headers.host ?? '',
-    'x-forwarded-proto',
-    proto,
-    `${OWN}proto`,
-    proto,
-  )
+  headers.push('x-forwarded-for', forwardedFor, 'x-forwarded-host', request.headers.host ?? '')
+  headers.push('x-forwarded-proto', proto)
+  // Without it, the app sees that it was called by plain HTTP.
+  if (proto === 'https') headers.push(PROTO_HEADER, proto)
   return headers
 }
 

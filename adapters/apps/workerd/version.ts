@@ -12,6 +12,8 @@ import { createReplica, type Replica } from './replica.ts'
 const SOON_MS = 5_000
 const BACKOFF_MS = 100
 const MAX_BACKOFF_MS = 30_000
+/** What held its thread was a request's doing: it has to be back within a second. */
+const MAX_TIMEOUT_BACKOFF_MS = 400
 /** Requests wait for a restart that is due within so long; beyond, they are refused. */
 const PATIENCE_MS = 2_000
 const IDLE_LOOKS = 4
@@ -87,13 +89,13 @@ export async function startVersion(config: AppConfig, options: VersionOptions): 
         )
       const lasted = performance.now() - startedAt
       slot.failures = lasted < SOON_MS ? slot.failures + 1 : 1
-      void restart(slot)
+      void restart(slot, reason === 'timeout' ? MAX_TIMEOUT_BACKOFF_MS : MAX_BACKOFF_MS)
     })
     return replica
   }
 
-  function restart(slot: Slot): Promise<Replica | undefined> {
-    const wait = slot.failures <= 1 ? 0 : Math.min(MAX_BACKOFF_MS, BACKOFF_MS * 2 ** (slot.failures - 1))
+  function restart(slot: Slot, mostMs = MAX_BACKOFF_MS): Promise<Replica | undefined> {
+    const wait = slot.failures <= 1 ? 0 : Math.min(mostMs, BACKOFF_MS * 2 ** (slot.failures - 1))
     slot.dueAt = performance.now() + wait
     slot.starting = (async () => {
       await sleep(wait, undefined, { ref: false })
@@ -141,7 +143,7 @@ export async function startVersion(config: AppConfig, options: VersionOptions): 
 
   function wake(): Promise<Replica | undefined> | undefined {
     isAsleep = false
-    const [first] = slots.map(restart)
+    const [first] = slots.map((slot) => restart(slot))
     return first
   }
 
