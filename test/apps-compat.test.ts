@@ -135,7 +135,7 @@ test('stateful: timers, ids and responses outlive a request, as on NANO', async 
   await eventually('waitUntil is done', () => apps.told.console.some(({ message }) => message === 'later'))
   assert.deepEqual(await apps.host.schedule('app', '* * * * *', 0), { outcome: 'ok' })
 
-  // Its timers would keep it running for as long as it may drain.
+  // Its timers do not keep it running for as long as it may drain.
   const [pid] = apps.host.status().flatMap(({ pids }) => pids)
   await apps.apply({ app: app(2) })
   assert.equal((await ask()).version, 2)

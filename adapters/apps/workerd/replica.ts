@@ -5,7 +5,7 @@ import { Agent, Pool, request } from 'undici'
 import type { AppConfig, RestartReason } from '../../../server/ports/apps.ts'
 import type { Exchange } from '../exchange.ts'
 import type { Upstream } from '../upstream.ts'
-import { FILES, isStateful } from './configuration.ts'
+import { FILES } from './configuration.ts'
 import type { WorkerdProcess } from './process.ts'
 import { residentBytes } from './process-figures.ts'
 import { watchThread } from './thread-watch.ts'
@@ -35,10 +35,9 @@ export interface Replica extends Upstream {
 
 export function createReplica(
   process: WorkerdProcess,
-  app: AppConfig,
+  { timeoutMs, memoryMb, maxConcurrent }: AppConfig,
   onKill: (reason: RestartReason, detail: string) => void,
 ): Replica {
-  const { timeoutMs, memoryMb, maxConcurrent } = app
   const at = (name: keyof typeof FILES) => ({ socketPath: join(process.directory, FILES[name]) })
   const pool = new Pool('http://app', {
     connect: at('app'),
@@ -104,8 +103,7 @@ export function createReplica(
 
   async function end(): Promise<number> {
     await withinTime(quiet())
-    // Its timers would keep a stateful app from ending by itself.
-    process.kill(isStateful(app) ? 'SIGKILL' : 'SIGTERM')
+    process.kill('SIGTERM')
     // One that is idle takes a moment to end.
     deadline = Math.max(deadline, performance.now() + 100)
     const hasEnded = await withinTime(exited)
