@@ -26,6 +26,11 @@ const CASES: Record<string, Case> = {
     message: /has no entry file: it should be index\.js/,
   },
   'a path that is too long': { app: { path: `./${'x'.repeat(300)}` }, name: 'PathTooLong', message: /name too long/ },
+  'an entry of over 10 MB': {
+    app: { files: { 'index.js': `${OK}\n//${'x'.repeat(10 * 1024 * 1024)}` } },
+    name: 'ScriptTooLarge',
+    message: /index\.js is over 10 MB/,
+  },
   'a loop of links': { app: { path: './loop' }, name: 'FileReadError', message: /too many symbolic links/ },
   'a syntax error': {
     app: `export default {\n  fetch() { return new Response('x' }\n}`,

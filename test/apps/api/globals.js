@@ -1,10 +1,20 @@
-import { equal, ok, rejects, sleep } from './assert.js'
+import { equal, ok, rejects, sleep, throws } from './assert.js'
+
+/** Code may be made of text while a module is loaded, and not later. */
+const atStart = new Function('return 1')()
 
 export const checks = {
   'console.log/warn/error/info/debug: each with mixed values'() {
     for (const level of ['log', 'warn', 'error', 'info', 'debug']) {
       console[level](level, { a: 1 }, [1, 'x'], null, undefined, 5, '%d')
     }
+  },
+  async 'eval, new Function and WebAssembly from bytes: at the start alone, as on Workers'() {
+    equal(atStart, 1)
+    throws(() => new Function('return 1'), 'EvalError')
+    const empty = new Uint8Array([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0])
+    await rejects(WebAssembly.compile(empty), /CompileError/)
+    throws(() => new WebAssembly.Module(empty), 'CompileError')
   },
   async 'setTimeout: once, after the delay, in order, with arguments, and an id that is a number'() {
     const order = []
