@@ -236,6 +236,17 @@ test('with a token it is asked of everybody, and admits from anywhere', async ()
     assert.equal((await asked({ ...far, ...headers } as Record<string, string>)).status, 200)
 })
 
+test('it can have an address of its own, and is nowhere else then', async () => {
+  await using made = project({ admin: { listen: '127.0.0.1:0' } })
+  await using server = await serving(made, [])
+  const { port } = await server.untilLogged('admin_start')
+  const { body } = await request(`http://127.0.0.1:${port}/admin/apps`)
+  assert.equal(((await body.json()) as { apps: unknown[] }).apps.length, 2)
+  assert.equal((await request(`http://127.0.0.1:${port}/`)).statusCode, 404)
+  assert.equal((await server.ask('api.example.com', '/admin/apps')).status, 404)
+  assert.equal((await server.stop()).code, 0)
+})
+
 test('it can be left out', async () => {
   await using made = project({ admin: { enabled: false } })
   await using server = await serving(made, [])

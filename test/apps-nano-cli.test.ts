@@ -99,7 +99,7 @@ test('an app that cannot be loaded ends serve with its name, unless others can b
   await using server = await serving(project, ['-c', 'config.json'])
   assert.equal(await server.text('api.example.com'), 'api')
   const answer = await server.ask('broken.example.com')
-  assert.equal(answer.status, 503)
+  assert.deepEqual([answer.status, answer.text], [503, '{"error":"App unavailable"}'])
   const [failure] = server.logged('Failed to load app')
   assert.deepEqual([failure?.level, failure?.detail, failure?.error], ['error', 'broken', 'CompilationFailed'])
 })

@@ -35,6 +35,8 @@ export interface WorkerdAppsOptions {
   closeMs?: number
   /** Clients are not told why an app cannot be loaded, nor what it throws. */
   isProduction?: boolean
+  /** The host of an app that cannot be loaded says why. @default not in production */
+  tellsLoadErrors?: boolean
   /** Requests come through a gateway of ours, never from clients. */
   isBehindGateway?: boolean
   events: AppEvents
@@ -108,7 +110,7 @@ export async function createWorkerdApps(options: WorkerdAppsOptions): Promise<Ap
           tether: options.tether ?? strongestTether,
         }
       },
-      tellsErrors: options.isProduction !== true,
+      tellsErrors: options.tellsLoadErrors ?? options.isProduction !== true,
       onLoaded: (version) => events.loaded(config.name, version),
       onFailed: (error) => events.failed(config.name, error),
       onConsole: ({ level, message }) => events.console(config.name, level, message),

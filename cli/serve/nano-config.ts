@@ -29,6 +29,8 @@ const settings = z.object({
     .object({
       enabled: z.boolean().optional(),
       token: z.string().min(1).optional(),
+      /** A TCP port of its own on the loopback, or `host:port`. */
+      listen: z.union([tcpPort, z.string().regex(/^.+:\d{1,5}$/)]).optional(),
     })
     .optional(),
 })

@@ -74,6 +74,8 @@ async function serve({ output, cwd }: Context, serving: Serving): Promise<number
     domain: undefined,
     drainMs,
     serveAsset,
+    // NANO has the reason in its log alone.
+    tellsLoadErrors: false,
     events: eventsOf(log, metrics),
     serve(request, response) {
       if (!serveBinding(request, response)) response.writeHead(404).end()

@@ -1,4 +1,5 @@
 /** The server of `serve`, once its apps have been loaded. */
+import { createServer } from 'node:http'
 import { dirname } from 'node:path'
 import { type AppSet, createAppSet } from '../../server/app-set.ts'
 import { HyperError } from '../../server/error.ts'
@@ -48,7 +49,7 @@ export async function openServer({ host, metrics, source: first, cwd, serving }:
   if (settings.watchesSources) watchApps(host, () => set.refresh())
   refuseIfAllFailed(await set.apply(source), source, file)
 
-  const { token, enabled = true } = source.admin ?? {}
+  const { token, enabled = true, listen: adminAddress } = source.admin ?? {}
   const rules = createHostRules([], [])
   const admin = createAdmin({
     host,
@@ -56,14 +57,14 @@ export async function openServer({ host, metrics, source: first, cwd, serving }:
     token,
     isOpenLocally: token === undefined,
     allowsHost: (name) => rules.allowsHost(name) || host.find(name) !== undefined,
-    roots: file === undefined ? [cwd] : [cwd, dirname(file)],
+    roots: file === undefined ? [cwd] : [dirname(file), cwd],
     configOf: ({ hostname, ...entry }) =>
       readApp({ ...source.defaults, ...entry, hostname: hostname ?? entry.name }, source.directory),
   })
   const virtualHosts = createVirtualHosts({
     apps: host,
     metrics,
-    admin: enabled ? admin : undefined,
+    admin: enabled && adminAddress === undefined ? admin : undefined,
     onAnswered(request, status, bytes, ms) {
       metrics.observe('gateway', request.method ?? '', status, ms)
       log.request({ ...describe(request), status, bytes, latencyMs: ms, app: undefined })
@@ -75,7 +76,27 @@ export async function openServer({ host, metrics, source: first, cwd, serving }:
   log.event('info', 'server_start', { port: listener.tcpPort, app, url: listener.url })
   if (file !== undefined)
     log.event('info', 'multi_app_ready', { app_count: source.apps.length, port: listener.tcpPort })
-  return { virtualHosts, listener, set }
+  if (!enabled || adminAddress === undefined) return { virtualHosts, listener, set }
+  const adminListener = await listenForAdmin(admin, adminAddress).catch(async (error: unknown) => {
+    await listener.close(0)
+    throw error
+  })
+  log.event('info', 'admin_start', { port: adminListener.tcpPort, url: adminListener.url })
+  const close = async (drainMs?: number) => {
+    await Promise.all([listener.close(drainMs), adminListener.close(drainMs)])
+  }
+  return { virtualHosts, listener: { ...listener, close }, set }
+}
+
+/** A server of its own for the admin API, so that it can be kept from where the apps are reached. */
+function listenForAdmin(admin: ReturnType<typeof createAdmin>, address: number | string): Promise<Listener> {
+  const [host, tcpPort] =
+    typeof address === 'number' ? [DEFAULT_HOST, address] : [address.replace(/:\d+$/, ''), Number(/\d+$/.exec(address))]
+  const server = createServer((request, response) => {
+    if (request.url?.startsWith('/admin/')) return void admin(request, response)
+    response.writeHead(404, { 'content-type': 'application/json' }).end('{"error":"Not found"}')
+  })
+  return listenWith(server, host.replace(/^\[|\]$/g, ''), tcpPort)
 }
 
 function refuseIfAllFailed({ failed: [first, ...others] }: Reloaded, { apps }: Source, file: string | undefined): void {

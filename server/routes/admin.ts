@@ -22,7 +22,7 @@ export interface AdminOptions {
   isOpenLocally: boolean
   /** A host by which this machine may be called without the token. */
   allowsHost(host: string | undefined): boolean
-  /** Directories below which apps may be added without the token: others could hold what only this user may read. */
+  /** Directories below which apps may be added without the token: others could hold what only this user may read. Relative paths are taken from the first. */
   roots: readonly string[]
   /** What relative paths are taken from, and defaults filled in. */
   configOf(entry: AppEntry): Promise<AppConfig>
@@ -130,10 +130,12 @@ async function addApp(call: Call): Promise<Answer> {
     const detail = `${issue?.path.join('.') || 'the app'}: ${issue?.message}`
     return { status: 400, body: { error: 'Invalid field types', detail } }
   }
+  const isAllowed = (place: string | undefined) =>
+    call.isBearer || place === undefined || call.roots.some((root) => isBelow(root, place))
+  // Before anything there is read; what is read there may lead elsewhere.
+  if (!isAllowed(resolve(call.roots[0] ?? '', parsed.data.path))) return refusal(400, 'Path not allowed')
   const config = await call.configOf(parsed.data)
-  const places = [config.path, ...(config.assets === undefined ? [] : [config.assets])]
-  const isAllowed = places.every((place) => call.roots.some((root) => isBelow(root, place)))
-  if (!call.isBearer && !isAllowed) return refusal(400, 'Path not allowed')
+  if (!isAllowed(config.path) || !isAllowed(config.assets)) return refusal(400, 'Path not allowed')
   const error = await call.apps.add(config)
   if (!error) return { status: 201, body: { success: true } }
   const { message, location } = error
