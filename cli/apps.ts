@@ -74,7 +74,7 @@ export async function openApps(
   )
   const { apply } = host
   host.apply = async (apps, options) => {
-    const asked = apps.map((app) => asRun(app, { isProduction, inspect }))
+    const asked = apps.map((app) => asRun(app, inspect))
     const reloaded = await apply(asked, options)
     if (workers) keepApps(config.stateDirectory, workers.given, apps)
     return reloaded
@@ -98,11 +98,10 @@ export async function openApps(
 const INSPECTED = { isInspected: true, replicas: 1, timeoutMs: 86_400_000, wallMs: 86_400_000 }
 
 /** As it is whoever asks for it: what came over the network has no members that are undefined, and would be another. */
-function asRun(app: AppConfig, { isProduction, inspect }: Pick<SandboxConfig, 'isProduction' | 'inspect'>): AppConfig {
+function asRun(app: AppConfig, inspect: SandboxConfig['inspect']): AppConfig {
   const members = Object.entries(app).filter(([, value]) => value !== undefined)
   return {
     ...(Object.fromEntries(members) as unknown as AppConfig),
-    ...(isProduction ? { exposeErrors: false } : {}),
     ...(inspect === true || inspect === app.name ? INSPECTED : {}),
   }
 }

@@ -211,12 +211,12 @@ test('with --inspect a debugger sees the files of an app, and may stop in it for
   await using project = new AppsProject()
   project.app(
     'one/index.ts',
-    `export default {\n  fetch(): Response {\n    const word: string = 'one'\n    debugger\n    return new Response(word)\n  },\n}\n`,
+    `export default {\n  async fetch(): Promise<Response> {\n    const word: string = 'one'\n    debugger\n    await new Promise((resolve) => setTimeout(resolve, 50))\n    return new Response(word)\n  },\n}\n`,
   )
   project.app('two/index.js', GREETING('two'))
   project.write(
     'hyper-sandbox.yaml',
-    'apps: [{ name: one, path: ./one, timeout_ms: 100 }, { name: two, path: ./two }]\n',
+    'apps: [{ name: one, path: ./one, timeout_ms: 100, wall_ms: 200 }, { name: two, path: ./two }]\n',
   )
   const wrong = await project.run(['up', '--inspect=onee'])
   assert.equal(wrong.code, 2)
@@ -246,7 +246,8 @@ test('with --inspect a debugger sees the files of an app, and may stop in it for
 
   const answering = project.ask('one.localhost')
   await eventually('it has stopped', () => event('paused') !== undefined)
-  await sleep(1_000)
+  // Longer than even a process that does not run is waited for.
+  await sleep(4_000)
   tell(2, 'Debugger.resume')
   const { status, text } = await answering
   assert.deepEqual([status, text], [200, 'one'])

@@ -35,6 +35,17 @@ export default {
       return new Response('done')
     }
     if (pathname === '/kept') return new Response(await env.KEPT.get('job'))
+    if (pathname === '/ticks') {
+      const encoder = new TextEncoder()
+      const body = new ReadableStream({
+        async pull(controller) {
+          await new Promise((resolve) => setTimeout(resolve, 100))
+          controller.enqueue(encoder.encode('tick '))
+        },
+        cancel: () => console.log('the reader left'),
+      })
+      return new Response(body)
+    }
     if (pathname === '/loop') for (;;) {}
     if (pathname === '/inside') {
       const tried = await Promise.all(['http://gateway:6363/health', 'http://gateway:6365/', 'http://redis:6379/'].map((url) =>
@@ -133,6 +144,7 @@ function allOn(images: StackImages): void {
       timeout_ms: 500,
       kv: { KEPT: 'kept' },
       assets: './apps/files',
+      max_body_mb: 1,
     }
     project.configure([api, { name: 'outside', path: outside }, { name: 'bad', path: './bad' }])
     const { stderr } = await project.must('up', '--detach', '--port', '0', '--cache', '--queue')
@@ -163,6 +175,18 @@ function allOn(images: StackImages): void {
       tried.filter((one) => typeof one === 'number'),
       [],
     )
+
+    // A stream comes as it is made, and ends with its reader.
+    const reading = new AbortController()
+    const ticks = await fetch(`${url}/_app/api/ticks`, { signal: reading.signal })
+    const first = await ticks.body?.getReader().read()
+    assert.match(new TextDecoder().decode(first?.value), /^(tick )+$/)
+    reading.abort()
+    await patiently('it knows', async () => /the reader left/.test((await project.run(['apps', 'logs', 'api'])).stdout))
+    assert.equal((await project.ask('api.localhost', '/', 'x'.repeat(2 ** 20 + 1))).status, 413)
+    const chunks = Array(20).fill('x'.repeat(2 ** 17))
+    const chunked = await send('POST', `${url}/`, { headers: { host: 'api.localhost' }, chunks })
+    assert.equal(chunked.status, 413)
 
     // A handler that holds its thread is ended, and its app is back.
     assert.equal((await project.ask('api.localhost', '/loop')).status, 408)

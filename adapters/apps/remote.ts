@@ -6,7 +6,7 @@ import { HyperError } from '../../server/error.ts'
 import type { AppConfig, AppEvents, AppHost, ApplyOptions, AppStatus, Reloaded } from '../../server/ports/apps.ts'
 import { createHostTable } from '../../server/ports/hostnames.ts'
 import { type ForwardTarget, forward } from './forward.ts'
-import { APP_HEADER, dropHeaders, hasKey, KEY_HEADER } from './own-headers.ts'
+import { APP_HEADER, dropHeaders, KEY_HEADER, keyCheck } from './own-headers.ts'
 import { type Line, STATUS_MS } from './remote/event-stream.ts'
 import { createPassage } from './remote/passage.ts'
 import type { Applied } from './remote/server.ts'
@@ -51,8 +51,9 @@ export async function createRemoteApps({
   let isLinked = false
   let isClosed = false
 
+  const hasKey = keyCheck(key)
   const ingress = createServer((request, response) => {
-    if (!hasKey(request, key)) return void response.writeHead(403).end()
+    if (!hasKey(request)) return void response.writeHead(403).end()
     dropHeaders(request, [KEY_HEADER])
     serve(request, response)
   })
@@ -107,16 +108,15 @@ export async function createRemoteApps({
       hostnames: configs.some((config) => config.name === name) ? [] : hostnames.filter((one) => !taken.has(one)),
     }))
     table = createHostTable([...configs, ...left], options.catchAll)
-    const names = [...configs, ...leaving].map(({ name }) => name)
-    targets = new Map(names.map((name) => [name, targets.get(name) ?? targetOf(name)]))
+    targets = new Map([...leaving, ...configs].map((config) => [config.name, targetOf(config)]))
   }
 
-  function targetOf(name: string): ForwardTarget {
+  function targetOf({ name, maxBodyMb }: AppConfig): ForwardTarget {
     const upstream: Upstream = passage.upstream([APP_HEADER, name])
     return {
       pick: () => (isLinked ? upstream : within(PATIENCE_MS).then((came) => (came ? upstream : undefined))),
-      // The host there has the limits.
-      config: { maxBodyMb: Number.POSITIVE_INFINITY, maxConcurrent: Number.POSITIVE_INFINITY },
+      // What is too large goes no further; all else is for the host there to judge.
+      config: { maxBodyMb, maxConcurrent: Number.POSITIVE_INFINITY },
       isDraining: false,
     }
   }

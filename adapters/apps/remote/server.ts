@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { json } from 'node:stream/consumers'
 import { HyperError } from '../../../server/error.ts'
 import type { AppConfig, AppHost, ApplyOptions, AppStatus, Reloaded } from '../../../server/ports/apps.ts'
-import { APP_HEADER, dropHeaders, hasKey, KEY_HEADER } from '../own-headers.ts'
+import { APP_HEADER, dropHeaders, KEY_HEADER, keyCheck } from '../own-headers.ts'
 import { type EventStream, jsonOf } from './event-stream.ts'
 
 /** What the gateway lets through, with what it adds. */
@@ -25,13 +25,14 @@ export interface ScheduleRequest {
 }
 
 export function createWorkerServer(host: AppHost, stream: EventStream, key: string): Server {
+  const hasKey = keyCheck(key)
   const server = createServer(
     // The gateway keeps the time, and has looked at the rest.
     { maxHeaderSize: MAX_HEADER_BYTES, keepAliveTimeout: KEEP_ALIVE_MS, requestTimeout: 0, requireHostHeader: false },
     (request, response) => {
       if (request.url === '/readyz' && request.headers[APP_HEADER] === undefined)
         return void response.writeHead(200).end()
-      if (!hasKey(request, key)) return void response.writeHead(403).end()
+      if (!hasKey(request)) return void response.writeHead(403).end()
       const app = request.headers[APP_HEADER]
       if (typeof app !== 'string') return void control(request, response)
       dropHeaders(request, [KEY_HEADER, APP_HEADER])
@@ -40,7 +41,7 @@ export function createWorkerServer(host: AppHost, stream: EventStream, key: stri
   )
   server.on('upgrade', (request, socket, head) => {
     const app = request.headers[APP_HEADER]
-    if (!hasKey(request, key) || typeof app !== 'string') return void socket.destroy()
+    if (!hasKey(request) || typeof app !== 'string') return void socket.destroy()
     dropHeaders(request, [KEY_HEADER, APP_HEADER])
     host.upgrade(app, request, socket, head)
   })
