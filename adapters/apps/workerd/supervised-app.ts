@@ -6,6 +6,7 @@ import { type Bundle, bundleApp } from './bundle.ts'
 import type { VersionPlan } from './configuration.ts'
 import type { ConsoleLine } from './console-line.ts'
 import { asLoadError } from './load-error.ts'
+import { type ReadFiles, readFiles } from './read-files.ts'
 import type { Replica } from './replica.ts'
 import { startVersion, type Version } from './version.ts'
 
@@ -40,6 +41,8 @@ export function createSupervisedApp(initial: AppConfig, options: AppOptions): Su
   let config = initial
   let version: Version | undefined
   let bundle: Bundle | undefined
+  /** Those that the bundle was made of. */
+  let files: ReadFiles | undefined
   let error: LoadError | undefined
   /** Why the version that serves cannot be started at this time. */
   let startError: LoadError | undefined
@@ -55,10 +58,14 @@ export function createSupervisedApp(initial: AppConfig, options: AppOptions): Su
 
   async function change(next: AppConfig, fresh: boolean): Promise<'changed' | 'unchanged' | LoadError> {
     const before = version
+    const isSame = before !== undefined && !fresh && isDeepStrictEqual(before.config, next)
+    if (isSame && !error && files?.areAsRead()) return 'unchanged'
     try {
+      const readAt = Date.now()
       const made = await bundleApp(next)
       bundle = made
-      if (before && !fresh && before.digest === made.digest && isDeepStrictEqual(before.config, next)) {
+      files = readFiles([next.path, ...made.inputs], readAt)
+      if (isSame && before.digest === made.digest) {
         error = undefined
         return 'unchanged'
       }
