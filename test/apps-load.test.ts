@@ -159,6 +159,7 @@ test('in production nobody is told', async () => {
     {
       app: `throw new Error('secret')\n${OK}`,
       throwing: `export default { fetch() { throw new Error('secret') } }`,
+      mode: `export default { fetch: () => new Response(process.env.NODE_ENV) }`,
     },
     { host: { isProduction: true } },
   )
@@ -167,6 +168,7 @@ test('in production nobody is told', async () => {
     assert.deepEqual([status, text], [503, '{"error":"App unavailable"}'])
     assert.equal(headers.get('strict-transport-security'), null, 'the services’ headers are not the app’s')
   }
+  assert.equal((await apps.get('mode')).text, 'production')
   const { status, text } = await apps.get('throwing')
   assert.deepEqual([status, text], [500, 'Internal Server Error'])
   assert.equal(apps.told.failed[0]?.error.message, 'Error: secret')

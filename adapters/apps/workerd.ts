@@ -111,6 +111,7 @@ export async function createWorkerdApps(options: WorkerdAppsOptions): Promise<Ap
         }
       },
       tellsErrors: options.tellsLoadErrors ?? options.isProduction !== true,
+      isProduction: options.isProduction === true,
       onLoaded: (version) => events.loaded(config.name, version),
       onFailed: (error) => events.failed(config.name, error),
       onConsole: ({ level, message }) => events.console(config.name, level, message),

@@ -32,6 +32,7 @@ export interface Bundle {
 const MAX_ENTRY_BYTES = 10 * 1024 * 1024
 export const ENTRY = 'app.js'
 
+type Mode = 'development' | 'production'
 type BundledApp = Pick<AppConfig, 'path' | 'compat' | 'compatibilityDate' | 'compatibilityFlags'> &
   Partial<Pick<AppConfig, 'assets'>>
 
@@ -39,7 +40,7 @@ type BundledApp = Pick<AppConfig, 'path' | 'compat' | 'compatibilityDate' | 'com
 const FILES_ALONE = `export default { fetch: () => new Response('Not Found', { status: 404 }) }`
 
 /** @throws AppLoadError FileNotFound, FileReadError, PathTooLong, ScriptTooLarge, CompilationFailed */
-export async function bundleApp(app: BundledApp): Promise<Bundle> {
+export async function bundleApp(app: BundledApp, mode: Mode = 'development'): Promise<Bundle> {
   const entry = findEntry(app)
   if (entry && statSync(entry).size > MAX_ENTRY_BYTES)
     throw new AppLoadError('ScriptTooLarge', `${entry} is over 10 MB`)
@@ -65,7 +66,7 @@ export async function bundleApp(app: BundledApp): Promise<Bundle> {
     logLevel: 'silent',
     keepNames: true,
     // What libraries ask of Node to know which of their builds is wanted.
-    define: { 'process.env.NODE_ENV': '"development"' },
+    define: { 'process.env.NODE_ENV': JSON.stringify(mode) },
     loader: { '.txt': 'text', '.html': 'text', '.sql': 'text', '.md': 'text', '.svg': 'text' },
     plugins: [nodeModules(app, () => (usesNode = true)), modulesBeside(beside), methodCalls],
   }).catch((failure: BuildFailure) => {

@@ -28,7 +28,10 @@ export interface SupervisedApp {
 export interface AppOptions {
   plan(config: AppConfig, bundle: Bundle): VersionPlan
   drainMs: number
+  /** Clients are told why nothing of it runs. */
   tellsErrors: boolean
+  /** What its libraries are built for. */
+  isProduction: boolean
   /** Its requests come through a gateway of ours. */
   isPassedOn?: boolean | undefined
   onLoaded(version: number): void
@@ -62,7 +65,7 @@ export function createSupervisedApp(initial: AppConfig, options: AppOptions): Su
     if (isSame && !error && files?.areAsRead()) return 'unchanged'
     try {
       const readAt = Date.now()
-      const made = await bundleApp(next)
+      const made = await bundleApp(next, options.isProduction ? 'production' : 'development')
       bundle = made
       files = readFiles([next.path, ...made.inputs], readAt)
       if (isSame && before.digest === made.digest) {
@@ -123,7 +126,7 @@ export function createSupervisedApp(initial: AppConfig, options: AppOptions): Su
     isPassedOn: options.isPassedOn,
     failure(accept) {
       const reason = version ? startError : error
-      return options.tellsErrors && reason ? loadFailure(config.name, reason, accept) : undefined
+      return reason && options.tellsErrors ? loadFailure(config.name, reason, accept) : undefined
     },
     update(next, { fresh }) {
       const changed = changing.then(() => change(next, fresh))
