@@ -7,7 +7,7 @@ const { hosts, mark } = settings
 export default {
   async fetch(request, env) {
     const { hostname } = new URL(request.url)
-    if (hostname === 'hyper.internal') return env.hyper.fetch(request)
+    if (hostname === 'hyper.internal' && env.hyper) return env.hyper.fetch(request)
     if (hosts && !hosts.some((host) => matches(hostname, host))) {
       throw new TypeError(`fetch failed: BlockedHost: ${hostname} is not among the hosts this app may call`)
     }
