@@ -190,7 +190,7 @@ async function readFile(
     return { listen: { host, port }, apps }
   }
   const { readProjectFile } = await import('./read-project-file.ts')
-  return readProjectFile(file, env)
+  return await readProjectFile(file, env)
 }
 
 /** Flag, its variable, or `PORT`, which hosting platforms and hyper nano know. */

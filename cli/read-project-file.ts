@@ -1,24 +1,24 @@
 /** Reads the project file and the `.local.yaml` beside it: `${VARIABLES}` filled in, mistakes named with file and line. */
 import { existsSync, readFileSync } from 'node:fs'
 import { basename } from 'node:path'
-import { type Document, isMap, LineCounter, parseDocument } from 'yaml'
+import { type Document, isMap, isNode, isSeq, LineCounter, parseDocument } from 'yaml'
 import * as z from 'zod'
 import { HyperError } from '../server/error.ts'
 import { type ProjectFile, projectFile } from './project-file.ts'
 import { didYouMean } from './suggest.ts'
 
 /** What is in the file, with `.local.yaml` merged over it member by member. @throws CONFIG_INVALID with file and line */
-export function readProjectFile(file: string, env: NodeJS.ProcessEnv): ProjectFile {
+export async function readProjectFile(file: string, env: NodeJS.ProcessEnv): Promise<ProjectFile> {
   const local = localFileOf(file)
-  const base = readOne(file, env)
-  return existsSync(local) ? (merge(base, readOne(local, env)) as ProjectFile) : base
+  const base = await readOne(file, env)
+  return existsSync(local) ? (merge(base, await readOne(local, env)) as ProjectFile) : base
 }
 
 export function localFileOf(file: string): string {
   return file.replace(/(\.ya?ml)?$/, '.local.yaml')
 }
 
-function readOne(file: string, env: NodeJS.ProcessEnv): ProjectFile {
+async function readOne(file: string, env: NodeJS.ProcessEnv): Promise<ProjectFile> {
   const lines = new LineCounter()
   const text = readFileSync(file, 'utf8')
   const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true })
@@ -30,9 +30,25 @@ function readOne(file: string, env: NodeJS.ProcessEnv): ProjectFile {
   const value = filledIn(document.toJS(), env, [], (path, what) => invalid(file, lineOf(document, lines, path), what))
   if (value === null) return {}
   const parsed = projectFile.safeParse(value)
-  if (parsed.success) return parsed.data
+  if (parsed.success) {
+    const [cron, what] = (await wrongCron(parsed.data)) ?? []
+    if (cron) throw invalid(file, lineOf(document, lines, cron), `${spell(cron)} ${what}`)
+    return parsed.data
+  }
   const [issue] = parsed.error.issues
   throw explain(file, document, lines, issue as z.core.$ZodIssue)
+}
+
+/** Schemas know nothing of calendars. @returns where the first one is, and what is wrong with it */
+async function wrongCron({ apps = [] }: ProjectFile): Promise<[path: PropertyKey[], what: string] | undefined> {
+  for (const [at, { crons = [] }] of apps.entries()) {
+    for (const [index, cron] of crons.entries()) {
+      const { cronProblem } = await import('../server/crons.ts')
+      const problem = await cronProblem(cron)
+      if (problem) return [['apps', at, 'crons', index], `is the cron '${cron}': ${problem}`]
+    }
+  }
+  return undefined
 }
 
 /** A copy with each `${NAME}` in its strings replaced by that variable; `$${` stands for `${` itself, as in Compose. */
@@ -94,6 +110,11 @@ function lineOf(document: Document, lines: LineCounter, path: readonly PropertyK
   let node: unknown = document.contents
   let offset = 0
   for (const key of path) {
+    if (isSeq(node)) {
+      node = node.items[Number(key)]
+      offset = isNode(node) ? (node.range?.[0] ?? offset) : offset
+      continue
+    }
     if (!isMap(node)) break
     const pair = node.items.find((item) => String(item.key) === String(key))
     if (!pair) break
@@ -110,7 +131,10 @@ function keysAt(path: readonly PropertyKey[]): string[] {
 
 function schemaAt(path: readonly PropertyKey[]): z.core.$ZodType | undefined {
   let schema: z.core.$ZodType | undefined = projectFile
-  for (const key of path) schema = objectIn(schema)?.shape[String(key)]
+  for (const key of path) {
+    const list: z.ZodArray | undefined = optionsOf(schema).find((option) => option instanceof z.ZodArray)
+    schema = list ? (list.element as z.core.$ZodType) : objectIn(schema)?.shape[String(key)]
+  }
   return schema
 }
 

@@ -7,10 +7,8 @@ const OPTIONS = { timezone: 'UTC', mode: '5-or-6-parts', alternativeWeekdays: tr
 
 /** @throws CONFIG_INVALID for an expression that is none, or that never comes */
 export async function checkCrons({ name, crons }: Pick<AppConfig, 'name' | 'crons'>): Promise<void> {
-  if (crons.length === 0) return
-  const { Cron } = await import('croner')
   for (const cron of crons) {
-    const reason = problemOf(() => new Cron(cron, { ...OPTIONS, paused: true }))
+    const reason = await cronProblem(cron)
     if (reason === undefined) continue
     throw new HyperError('CONFIG_INVALID', `the app ${name} has the cron '${cron}': ${reason}`, {
       hint: 'An expression has five parts, such as */5 * * * * for every five minutes.',
@@ -18,9 +16,11 @@ export async function checkCrons({ name, crons }: Pick<AppConfig, 'name' | 'cron
   }
 }
 
-function problemOf(make: () => Cron): string | undefined {
+/** What is wrong with an expression, if anything. */
+export async function cronProblem(cron: string): Promise<string | undefined> {
+  const { Cron } = await import('croner')
   try {
-    return make().nextRun() ? undefined : 'it never comes'
+    return new Cron(cron, { ...OPTIONS, paused: true }).nextRun() ? undefined : 'it never comes'
   } catch (error) {
     return (error as Error).message.replace(/^CronPattern: /, '')
   }

@@ -125,8 +125,10 @@ test('a wrangler file that cannot be read, and a cron that is none, are told of 
     /the app from-toml has the cron '\*\/x \* \* \* \*'/,
   )
   project.write('toml/wrangler.toml', TOML)
-  assert.match(
-    await refused('hyper-sandbox.yaml', 'apps: [{ path: ./toml, kv: { K: "No Store" } }]'),
-    /name of a cache store/,
-  )
+  const inProject = (text: string) =>
+    refused('hyper-sandbox.yaml', `apps:\n  - path: ./plain.js\n  - { path: ./toml,\n      ${text} }\n`)
+  assert.match(await inProject('kv: { K: "No Store" }'), /hyper-sandbox\.yaml:4: .*name of a cache store/)
+  const cron = await inProject("crons: ['* * * * *', '0 25 * * *']")
+  assert.match(cron, /hyper-sandbox\.yaml:4: apps\.1\.crons\.1 is the cron '0 25 \* \* \*'/)
+  assert.match(await inProject('timout_ms: 5'), /hyper-sandbox\.yaml:4: unknown key 'apps\.1\.timout_ms'.*timeout_ms/)
 })
