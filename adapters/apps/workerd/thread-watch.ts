@@ -45,21 +45,21 @@ export function watchThread(
   let asked: { at: number; ranMs: number | undefined } | undefined
   let isEnded = false
 
-  const timer = setInterval(() => void look(), TICK_MS).unref()
-
-  async function look(): Promise<void> {
+  const timer = setInterval(() => {
     const now = performance.now()
     if (exchanges.size === 0) heardAt = now
-    else if (asked && now - heardAt >= timeoutMs) {
-      // Its answer may be here already, behind what kept this process busy.
-      await poll()
-      await poll()
-      if (asked && !isEnded && isHeld(asked, now)) {
-        for (const exchange of exchanges) exchange.isLate = !exchange.isAnswered && exchange.startedAt <= asked.at
-        isEnded = true
-        onHeld(now - heardAt)
-      }
-    } else if (!asked && now - heardAt >= everyMs) void ask(now)
+    else if (asked && now - heardAt >= timeoutMs) void judge(now)
+    else if (!asked && now - heardAt >= everyMs) void ask(now)
+  }, TICK_MS).unref()
+
+  async function judge(now: number): Promise<void> {
+    // Its answer may be here already, behind what kept this process busy.
+    await poll()
+    await poll()
+    if (!asked || isEnded || now - heardAt < timeoutMs || !isHeld(asked, now)) return
+    for (const exchange of exchanges) exchange.isLate = !exchange.isAnswered && exchange.startedAt <= asked.at
+    isEnded = true
+    onHeld(now - heardAt)
   }
 
   function isHeld({ ranMs }: { ranMs: number | undefined }, now: number): boolean {
