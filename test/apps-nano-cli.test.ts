@@ -131,7 +131,7 @@ test('one app answers any host and none, also in HTTP/1.0', async () => {
   for (const host of ['localhost', 'any.example.org', '127.0.0.1', '[::1]:80'])
     assert.equal(await server.text(host), 'api')
   assert.match(await server.raw('GET / HTTP/1.0\r\n\r\n'), /^HTTP\/1\.1 200 OK[\s\S]*\r\n\r\napi$/)
-  assert.match(await server.raw('GET / HTTP/1.1\r\n\r\nconnection: close\r\n\r\n'), /^HTTP\/1\.1 400 /)
+  assert.match(await server.raw('GET / HTTP/1.1\r\nConnection: close\r\n\r\n'), /^HTTP\/1\.1 400 /)
   for (const host of ['a b/c', 'a\r\nHost: b', 'user@api.example.com', '']) {
     assert.match(
       await server.raw(`GET / HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`),

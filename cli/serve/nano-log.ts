@@ -1,5 +1,10 @@
 /** What `serve` tells, one event a line, in NANO's three formats (worker-runtime §7). */
+import { once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { pino } from 'pino'
+
+/** A reader that does not read is not waited for. */
+const MAX_END_MS = 2_000
 
 export const LOG_FORMATS = ['json', 'text', 'apache'] as const
 export type LogFormat = (typeof LOG_FORMATS)[number]
@@ -24,8 +29,10 @@ export interface NanoLog {
   event(level: Level, event: string, fields?: Fields): void
   request(answered: Answered): void
   console(app: string, level: Level, message: string): void
-  /** Everything that was told is written then. */
+  /** Writes what was told, where there is no time to wait for `end`. */
   flush(): void
+  /** Resolves when everything that was told is written; nothing can be told then. */
+  end(): Promise<void>
 }
 
 export function createNanoLog(format: LogFormat): NanoLog {
@@ -55,6 +62,12 @@ export function createNanoLog(format: LogFormat): NanoLog {
       if (format === 'json') return write(level, 'console', { app, message })
       const stream = format === 'apache' ? stderr : streamFor(level)
       for (const line of message.split('\n')) stream.write(`[${app}] ${escaped(line)}\n`)
+    },
+    async end() {
+      // What is being written would come after what is flushed.
+      const ended = once(stdout, 'close').catch(() => {})
+      stdout.end()
+      await Promise.race([ended, sleep(MAX_END_MS, undefined, { ref: false })])
     },
     flush() {
       for (const stream of [stdout, stderr]) {

@@ -46,6 +46,7 @@ export async function runServe(context: Context): Promise<number> {
     return 1
   } finally {
     process.off('exit', cleanUp)
+    await log.end()
     cleanUp()
   }
 }
