@@ -66,7 +66,8 @@ export function createRoutingServer(
     route(request, response)
   })
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-    const app = upgrading.get(request)
+    // Before Node 24.9 nobody asks first.
+    const app = upgrading.get(request) ?? (isTooLong(request) ? undefined : appOf(request))
     if (app === undefined) socket.end('HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n')
     else apps.upgrade(app, request, socket, head)
   })
