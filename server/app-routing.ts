@@ -52,18 +52,18 @@ export function createRoutingServer(
     },
     route,
   )
+  /** They wait to be told to go on: an app's are when the app is about to take what they send. */
+  const waiting = new WeakSet<IncomingMessage>()
   function route(request: IncomingMessage, response: ServerResponse): void {
-    const app = isTooLong(request) ? undefined : appOf(request)
-    if (app !== undefined) apps.handle(app, request, response)
-    else if (isTooLong(request)) refuseTarget(response)
-    else handler(request, response)
+    if (isTooLong(request)) return void refuseTarget(response)
+    const app = appOf(request)
+    if (app !== undefined) return void apps.handle(app, request, response)
+    if (waiting.has(request)) response.writeContinue()
+    handler(request, response)
   }
-  // Who sends to an app is told to go on when the app is about to take it.
   server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
-    const app = isTooLong(request) ? undefined : appOf(request)
-    if (app !== undefined) return apps.handle(app, request, response)
-    response.writeContinue()
-    route(request, response)
+    waiting.add(request)
+    server.emit('request', request, response)
   })
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     // Before Node 24.9 nobody asks first.

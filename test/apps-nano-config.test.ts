@@ -56,9 +56,9 @@ test('SIGHUP and the admin API reload at once; a change of limits alone is one',
   assert.equal(await server.text('www.example.com'), 'web')
   const before = server.logged('config_reload_complete').length
   // That nothing has changed is told too, and changes nothing.
-  await countOf(server, 'www.example.com')
+  const { count } = await countOf(server, 'www.example.com')
   assert.deepEqual((await server.admin('POST', '/admin/reload')).body, { success: true })
-  assert.equal((await countOf(server, 'www.example.com')).count, 3)
+  assert.equal((await countOf(server, 'www.example.com')).count, count + 1)
   assert.equal(server.logged('config_reload_complete').length, before + 1)
 })
 
