@@ -242,8 +242,12 @@ test('an object whose file is cut or gone is unavailable, never half; put again 
   for (const damage of [(path: string) => truncateSync(path, 100_000), (path: string) => rmSync(path)]) {
     await disk.put('k', body)
     await disk.put('small', Buffer.from('fine'))
-    const path = newest(disk)
-    damage(path)
+    // The one before goes a moment later, and times of files are too coarse to tell them apart.
+    await until(
+      () => disk.files().length === 1,
+      () => disk.files(),
+    )
+    damage(newest(disk))
     await unavailable(disk.get('k'), disk.directory)
     assert.equal(String(await disk.get('small')), 'fine')
     await disk.put('k', body)
