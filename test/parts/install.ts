@@ -12,6 +12,7 @@ import { IMAGES, PROGRAMS } from './table.ts'
 /** What is missing without need. */
 const failures: string[] = []
 let engine: Engine | undefined
+let starting: Promise<Engine> | undefined
 let command: ChildProcess | undefined
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, end)
@@ -47,7 +48,8 @@ async function bring(part: Part): Promise<void> {
 
 async function startEngine(): Promise<Engine | undefined> {
   try {
-    const found = await ensureEngine()
+    starting = ensureEngine()
+    const found = await starting
     console.error(`✔ Docker engine ${found.version}: ${found.isOurs ? 'started, and stopped at the end' : 'runs'}`)
     return found
   } catch (error) {
@@ -66,5 +68,11 @@ async function runCommand(file: string, args: readonly string[]): Promise<number
 /** A command ends first, with what it started, and we after it. */
 function end(signal: NodeJS.Signals): void {
   if (command?.pid) process.kill(-command.pid, signal)
-  else void Promise.resolve(engine?.[Symbol.asyncDispose]()).finally(() => process.exit(130))
+  else void stopEngine().finally(() => process.exit(130))
+}
+
+/** Also one that was about to start. */
+async function stopEngine(): Promise<void> {
+  const started = await starting?.catch(() => undefined)
+  await started?.[Symbol.asyncDispose]()
 }
