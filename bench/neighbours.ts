@@ -4,6 +4,7 @@
  */
 import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
+import { culpritSaying } from '../test/apps/culprit.ts'
 import { asFastAsItCan, atRate } from './hello-load.ts'
 import { print, show, spread } from './load.ts'
 import { freeTcpPort, type Server, startSandbox } from './processes.ts'
@@ -21,20 +22,7 @@ const MOST_PER_SECOND = 1_000
 const MOST = 1.5
 const BACK_MS = 35_000
 
-const APP = `export default {
-  async fetch(request) {
-    const { pathname } = new URL(request.url)
-    if (pathname === '/loop') for (;;) {}
-    if (pathname === '/memory') {
-      for (const all = []; ; ) {
-        all.push(new Uint8Array(8 * 1024 * 1024).fill(1))
-        await new Promise((resolve) => setTimeout(resolve, 5))
-      }
-    }
-    return new Response('Hello, world!')
-  },
-}
-`
+const APP = culpritSaying('Hello, world!')
 
 const CONFIG = `apps:
 ${APPS.map((name) => `  - { name: ${name}, path: ./app.js, timeout_ms: 1000 }`).join('\n')}

@@ -19,6 +19,7 @@ export function lateAppHost(open: () => Promise<AppHost>): AppHost {
       return await (await opened()).apply(apps, options)
     },
     status: () => host?.status() ?? [],
+    has: (name) => host?.has(name) ?? false,
     find: (name) => host?.find(name),
     handle: (...exchange) => host?.handle(...exchange),
     upgrade: (...exchange) => host?.upgrade(...exchange),

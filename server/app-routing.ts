@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerOptions, ty
 import type { Duplex } from 'node:stream'
 import type { AppHost } from './ports/apps.ts'
 import { hostnameOf } from './ports/hostnames.ts'
+import { decodedText } from './ports/url-text.ts'
 
 export type Handler = (request: IncomingMessage, response: ServerResponse) => void
 
@@ -19,7 +20,7 @@ const MAX_TARGET_LENGTH = 16 * 1024
 
 /** A server whose requests go to apps by their `Host`, and to `handler` otherwise; also those that no host may have sent. */
 export function createRoutingServer(
-  apps: Pick<AppHost, 'find' | 'handle' | 'upgrade' | 'status'>,
+  apps: Pick<AppHost, 'find' | 'handle' | 'has' | 'upgrade'>,
   handler: Handler,
   { ours, byPath = false, ...options }: RoutingOptions,
 ): Server {
@@ -31,8 +32,8 @@ export function createRoutingServer(
     const name = apps.find(headers.host)
     if (name !== undefined || !byPath || !url.startsWith('/_app/') || hasBadHost(request)) return name
     const [prefix = '', encoded = ''] = BY_PATH.exec(url) ?? []
-    const named = decoded(encoded)
-    if (!apps.status().some((app) => app.name === named)) return undefined
+    const named = decodedText(encoded)
+    if (!apps.has(named)) return undefined
     const rest = url.slice(prefix.length)
     request.url = rest.startsWith('/') ? rest : `/${rest}`
     return named
@@ -100,12 +101,4 @@ function refuseTarget(response: ServerResponse): void {
   const text = '{"error":"URI too long"}'
   response.writeHead(414, { 'content-type': 'application/json', 'content-length': text.length, connection: 'close' })
   response.end(text)
-}
-
-function decoded(text: string): string {
-  try {
-    return decodeURIComponent(text)
-  } catch {
-    return text
-  }
 }

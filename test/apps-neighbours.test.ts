@@ -5,6 +5,7 @@ import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
+import { culpritSaying } from './apps/culprit.ts'
 import { startAppHost, type TestAppHost } from './helpers/app-host.ts'
 import { eventually } from './helpers/cli.ts'
 
@@ -13,19 +14,7 @@ const NEIGHBOURS = Array.from({ length: 4 }, (_, n) => `neighbour-${n}`)
 
 const linux = { skip: process.platform === 'linux' ? false : 'open files are counted in /proc' }
 
-const CULPRIT = `export default {
-  async fetch(request) {
-    const { pathname } = new URL(request.url)
-    if (pathname === '/loop') for (;;) {}
-    if (pathname === '/memory') {
-      for (const all = []; ; ) {
-        all.push(new Uint8Array(8 * 1024 * 1024).fill(1))
-        await new Promise((resolve) => setTimeout(resolve, 5))
-      }
-    }
-    return new Response('well')
-  },
-}`
+const CULPRIT = culpritSaying('well')
 
 const NEIGHBOUR = `export default {
   async fetch(request) {

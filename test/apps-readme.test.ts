@@ -1,23 +1,13 @@
 /** NANO's README, line by line, with `hyper-sandbox` in place of its binary's name. */
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { eventually, TestProject, test } from './helpers/cli.ts'
 import { serving, TEXT_APP, writeApp } from './helpers/serving.ts'
+import { ROOT } from './source-files.ts'
 
-const EXAMPLE = `export default {
-  async fetch(request, env) {
-    const url = new URL(request.url());
-
-    if (url.pathname === "/api/hello") {
-      return Response.json({
-        message: "Hello from NANO!",
-        app: env.APP_NAME
-      });
-    }
-
-    return new Response("Not Found", { status: 404 });
-  }
-};
-`
+/** As it stands there; who starts from our examples has the same. */
+const EXAMPLE = readFileSync(join(ROOT, 'examples/nano/my-app/index.js'), 'utf8')
 
 const CONFIG = `{
   "port": 3000,

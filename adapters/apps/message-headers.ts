@@ -1,14 +1,13 @@
 /** Headers on their way to an app and back; names and values in turns, as they come and as undici takes them. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { OWN_HEADER } from './own-headers.ts'
 import type { Upstream } from './upstream.ts'
 
 /** About one connection, not about the message (RFC 9110 §7.6.1); and what undici says itself. */
 const HOP_BY_HOP = new Set(
   'connection keep-alive proxy-connection te trailer transfer-encoding upgrade expect http2-settings'.split(' '),
 )
-/** Between the gateway and apps; from a client it would be forged. */
-const OWN = 'x-hyper-sandbox-'
-const PROTO_HEADER = `${OWN}proto`
+const PROTO_HEADER = `${OWN_HEADER}proto`
 
 /** @param isPassedOn the request came through a gateway of ours: what that says of the client stands */
 export function requestHeaders(
@@ -41,7 +40,7 @@ function clientHeaders(request: IncomingMessage): string[] {
     const name = rawHeaders[at] as string
     const value = rawHeaders[at + 1] as string
     const lower = name.toLowerCase()
-    if (HOP_BY_HOP.has(lower) || lower.startsWith(OWN)) continue
+    if (HOP_BY_HOP.has(lower) || lower.startsWith(OWN_HEADER)) continue
     if (lower === 'x-forwarded-for') {
       forwardedFor = `${value}, ${forwardedFor}`
       continue

@@ -2,7 +2,8 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 
-const OWN_HEADER = 'x-hyper-sandbox-'
+/** What their names begin with, in lower case. */
+export const OWN_HEADER = 'x-hyper-sandbox-'
 /** Proves that a request comes from a process of the same sandbox. */
 export const KEY_HEADER = `${OWN_HEADER}key`
 /** The app that a request is for. */

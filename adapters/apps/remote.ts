@@ -102,12 +102,7 @@ export async function createRemoteApps({
   }
 
   function route(): void {
-    const taken = new Set(configs.flatMap(({ hostnames }) => hostnames))
-    const left = leaving.map(({ name, hostnames }) => ({
-      name,
-      hostnames: configs.some((config) => config.name === name) ? [] : hostnames.filter((one) => !taken.has(one)),
-    }))
-    table = createHostTable([...configs, ...left], options.catchAll)
+    table = createHostTable(configs, leaving, options.catchAll)
     targets = new Map([...leaving, ...configs].map((config) => [config.name, targetOf(config)]))
   }
 
@@ -153,6 +148,7 @@ export async function createRemoteApps({
       }
     },
     status: () => configs.map((config) => statuses.find(({ name }) => name === config.name) ?? unknown(config)),
+    has: (name) => configs.some((config) => config.name === name),
     find: (name) => table.find(name),
     handle(name, request, response) {
       const target = targets.get(name)

@@ -4,9 +4,8 @@ import { connect } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Exchange } from './exchange.ts'
 import type { ForwardTarget } from './forward.ts'
+import { OWN_HEADER } from './own-headers.ts'
 import { targetOf } from './target.ts'
-
-const OWN = /^x-hyper-sandbox-/i
 
 export function upgrade(target: ForwardTarget, request: IncomingMessage, socket: Duplex, head: Buffer): void {
   socket.on('error', () => socket.destroy())
@@ -26,7 +25,8 @@ export function upgrade(target: ForwardTarget, request: IncomingMessage, socket:
     const lines = [`${request.method} ${targetOf(request)} HTTP/1.1`]
     for (let at = 0; at < request.rawHeaders.length; at += 2) {
       const name = request.rawHeaders[at] as string
-      if (target.isPassedOn || !OWN.test(name)) lines.push(`${name}: ${request.rawHeaders[at + 1]}`)
+      if (target.isPassedOn || !name.toLowerCase().startsWith(OWN_HEADER))
+        lines.push(`${name}: ${request.rawHeaders[at + 1]}`)
     }
     const { headers = [] } = replica
     for (let at = 0; at < headers.length; at += 2) lines.push(`${headers[at]}: ${headers[at + 1]}`)

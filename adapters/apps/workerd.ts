@@ -120,13 +120,8 @@ export async function createWorkerdApps(options: WorkerdAppsOptions): Promise<Ap
   }
 
   function route(): void {
-    const list = [...apps.values()].map(({ config }) => config)
-    const taken = new Set(list.flatMap(({ hostnames }) => hostnames))
-    const left = [...leaving].map(({ config: { name, hostnames } }) => ({
-      name,
-      hostnames: apps.has(name) ? [] : hostnames.filter((hostname) => !taken.has(hostname)),
-    }))
-    table = createHostTable([...list, ...left], catchAll)
+    const configs = (of: Iterable<SupervisedApp>) => Array.from(of, ({ config }) => config)
+    table = createHostTable(configs(apps.values()), configs(leaving), catchAll)
   }
 
   function appNamed(name: string): SupervisedApp | undefined {
@@ -173,6 +168,7 @@ export async function createWorkerdApps(options: WorkerdAppsOptions): Promise<Ap
       return { ...result, drained: Promise.all(removed.map(leave)) }
     },
     status: () => [...apps.values(), ...leaving].map((app) => app.status()),
+    has: (name) => appNamed(name) !== undefined,
     find: (name) => table.find(name),
     handle(name, request, response) {
       const app = appNamed(name)

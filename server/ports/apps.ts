@@ -145,6 +145,8 @@ export interface AppHost extends AsyncDisposable {
    */
   apply(apps: readonly AppConfig[], options?: ApplyOptions): Promise<Reloaded>
   status(): AppStatus[]
+  /** Whether there is an app of this name. */
+  has(app: string): boolean
   /** The app's name for a `Host` header as it came. */
   find(host: string | undefined): string | undefined
   /** Answers a request to the app, whatever becomes of it. */

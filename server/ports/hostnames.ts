@@ -32,14 +32,30 @@ export interface HostTable {
 /** A browser and its user know a handful of names; an attacker does not fill our memory with others. */
 const MAX_REMEMBERED = 1_000
 
-/** Exact names win over patterns, and the longest pattern over shorter ones. `catchAll` answers every other host. */
+export interface HostedApp {
+  name: string
+  hostnames: readonly string[]
+}
+
+/**
+ * Exact names win over patterns, and the longest pattern over shorter ones.
+ *
+ * @param leaving apps that were removed and still answer: where none that stays has their name or host
+ * @param catchAll answers every other host
+ */
 export function createHostTable(
-  apps: readonly { name: string; hostnames: readonly string[] }[],
+  staying: readonly HostedApp[],
+  leaving: readonly HostedApp[] = [],
   catchAll?: string,
 ): HostTable {
+  const names = new Set(staying.map(({ name }) => name))
+  const taken = new Set(staying.flatMap(({ hostnames }) => hostnames))
+  const left = leaving
+    .filter(({ name }) => !names.has(name))
+    .map(({ name, hostnames }) => ({ name, hostnames: hostnames.filter((one) => !taken.has(one)) }))
   const exact = new Map<string, string>()
   const below: [suffix: string, name: string][] = []
-  for (const { name, hostnames } of apps) {
+  for (const { name, hostnames } of [...staying, ...left]) {
     for (const hostname of hostnames) {
       if (hostname.startsWith('*.')) below.push([hostname.slice(1), name])
       else exact.set(hostname, name)

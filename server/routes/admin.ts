@@ -9,6 +9,7 @@ import type { AppEntry } from '../ports/app-entry.ts'
 import { appEntry } from '../ports/app-entry.ts'
 import type { AppConfig, AppHost, AppStatus } from '../ports/apps.ts'
 import { hostPatternOf } from '../ports/hostnames.ts'
+import { decodedText } from '../ports/url-text.ts'
 import { readAll } from '../request-body.ts'
 
 const MAX_BODY_BYTES = 1024 * 1024
@@ -61,7 +62,7 @@ async function answer(options: AdminOptions, request: IncomingMessage): Promise<
   if (url.pathname === '/admin/health') return { status: 200, body: { status: 'ok', admin: true } }
   const call: Call = { ...options, request, isBearer, query: url.searchParams, id: '' }
   const [, encoded] = /^\/admin\/apps\/([^/]+)/.exec(url.pathname) ?? []
-  if (encoded !== undefined) call.id = decoded(encoded)
+  if (encoded !== undefined) call.id = decodedText(encoded)
   const path = encoded === undefined ? url.pathname : url.pathname.replace(encoded, ':id')
   const methods = Object.hasOwn(ROUTES, path) ? ROUTES[path] : undefined
   if (!methods) return refusal(404, 'Not found')
@@ -229,12 +230,4 @@ function failure(error: unknown): Answer {
 
 function refusal(status: number, error: string): Answer {
   return { status, body: { error } }
-}
-
-function decoded(text: string): string {
-  try {
-    return decodeURIComponent(text)
-  } catch {
-    return text
-  }
 }

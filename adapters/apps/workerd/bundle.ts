@@ -1,6 +1,7 @@
 /** An app's files as the modules workerd loads: one bundle, and what cannot be part of it beside it (worker-runtime §§4.1, 12.2). */
 import { createHash } from 'node:crypto'
 import { statSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { basename, dirname, join, relative } from 'node:path'
 import type { BuildFailure, BuildOptions, Message, Plugin, StdinOptions } from 'esbuild'
 import type { AppConfig, LoadError } from '../../../server/ports/apps.ts'
@@ -111,7 +112,6 @@ function modulesBeside(modules: FileModule[]): Plugin {
         { filter: /\.(?:wasm|bin)(?:\?module)?$/ },
         async ({ path, resolveDir, importer, kind, pluginData }) => {
           if (pluginData === RESOLVING) return undefined
-          const { readFile } = await import('node:fs/promises')
           const options = { resolveDir, importer, kind, pluginData: RESOLVING }
           const { path: file, errors } = await resolve(path.replace(/\?module$/, ''), options)
           if (errors.length > 0) return { errors }
@@ -134,7 +134,6 @@ const methodCalls: Plugin = {
   setup({ onLoad }) {
     onLoad({ filter: /\.m?js$/ }, async ({ path }) => {
       if (path.includes('node_modules')) return undefined
-      const { readFile } = await import('node:fs/promises')
       return { contents: callIfCallable(await readFile(path, 'utf8'), path), loader: 'js' }
     })
   },

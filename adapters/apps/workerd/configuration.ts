@@ -1,6 +1,7 @@
 /** workerd's configuration for one version of one app (worker-runtime §§12.1-12.5). */
 import { isIP } from 'node:net'
 import type { AppConfig, Outbound } from '../../../server/ports/apps.ts'
+import { OWN_HEADER } from '../own-headers.ts'
 import type { Bundle } from './bundle.ts'
 import { raw, type Value, write } from './capnp.ts'
 import type { Tether } from './tether.ts'
@@ -54,8 +55,6 @@ interface OutboundSettings {
   mark: boolean
 }
 
-/** Names of headers between the host and its apps begin with it; no client may send one. */
-export const OWN_HEADER = 'x-hyper-sandbox-'
 /** Says on the ingress who calls, and what: the app cannot set it. */
 export const CALLER_HEADER = `${OWN_HEADER}caller`
 export const TARGET_HEADER = `${OWN_HEADER}target`

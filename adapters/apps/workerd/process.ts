@@ -1,13 +1,13 @@
 /** One workerd process: started for one version of one app, never older than its parent (worker-runtime §§12.0, 12.5, 12.6). */
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { appendFile, mkdir, rm, writeFile } from 'node:fs/promises'
+import { appendFile, copyFile, mkdir, rm, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { Agent, request } from 'undici'
-import { ENTRY } from './bundle.ts'
+import { ENTRY, type Module } from './bundle.ts'
 import { configurationOf, FILES, isStateful, RUNTIME_FILES, type VersionPlan } from './configuration.ts'
 import { type ConsoleLine, consoleLine } from './console-line.ts'
 import { explainStart } from './explain-start.ts'
@@ -17,7 +17,7 @@ import { spawnTethered } from './tether.ts'
 
 /** A module that loops while it is loaded would never listen. */
 const START_MS = 4_000
-export const RUNTIME = join(import.meta.dirname, 'runtime')
+const RUNTIME = join(import.meta.dirname, 'runtime')
 const SOCKETS = 3
 const INSPECTOR_HOST = '127.0.0.1'
 /** Of what it said before it was ready, for the explanation of a failed start. */
@@ -72,17 +72,26 @@ export async function startProcess(plan: VersionPlan, onConsole: (line: ConsoleL
 
 async function writeVersion(plan: VersionPlan): Promise<void> {
   const { app, directory, bundle } = plan
-  await mkdir(directory, { recursive: true, mode: 0o700 })
-  const { copyFile } = await import('node:fs/promises')
-  await Promise.all([
-    writeFile(join(directory, FILES.configuration), configurationOf(plan), { mode: 0o600 }),
-    ...RUNTIME_FILES.map((name) => copyFile(join(RUNTIME, name), join(directory, name))),
-    ...bundle.modules.map(({ name, content }) => writeFile(join(directory, name), content)),
-  ])
+  await writeWorker(directory, configurationOf(plan), RUNTIME_FILES, bundle.modules)
   // A debugger shows the author's own files.
   const map = Buffer.from(bundle.map).toString('base64')
   if (app.isInspected)
     await appendFile(join(directory, ENTRY), `\n//# sourceMappingURL=data:application/json;base64,${map}\n`)
+}
+
+/** All that workerd reads, in a directory of its own. */
+export async function writeWorker(
+  directory: string,
+  configuration: string,
+  runtimeFiles: readonly string[],
+  modules: readonly Module[],
+): Promise<void> {
+  await mkdir(directory, { recursive: true, mode: 0o700 })
+  await Promise.all([
+    writeFile(join(directory, FILES.configuration), configuration, { mode: 0o600 }),
+    ...runtimeFiles.map((name) => copyFile(join(RUNTIME, name), join(directory, name))),
+    ...modules.map(({ name, content }) => writeFile(join(directory, name), content)),
+  ])
 }
 
 async function exitOf(child: ChildProcess): Promise<{ code: number | null; signal: NodeJS.Signals | null }> {

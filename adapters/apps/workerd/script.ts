@@ -1,7 +1,7 @@
 /** Code that is no app: a script that runs once, and lines that are evaluated one after the other (worker-runtime §§1.1, 1.5). */
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { copyFile, mkdir, rm, writeFile } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { PassThrough, type Readable } from 'node:stream'
@@ -13,7 +13,7 @@ import { raw, type Value, write } from './capnp.ts'
 import { FILES, networkOf } from './configuration.ts'
 import { type ConsoleLine, consoleLine } from './console-line.ts'
 import { explainStart } from './explain-start.ts'
-import { RUNTIME, workerdBinary } from './process.ts'
+import { workerdBinary, writeWorker } from './process.ts'
 import { withOrigins } from './source-positions.ts'
 import { spawnTethered, strongestTether } from './tether.ts'
 
@@ -74,12 +74,8 @@ interface Script extends AsyncDisposable {
 /** @param bundle of `app.js`, which `main` imports */
 async function start({ directory, onConsole }: ScriptOptions, main: string, bundle?: Bundle): Promise<Script> {
   const modules = bundle?.modules ?? []
-  await mkdir(directory, { recursive: true, mode: 0o700 })
-  await Promise.all([
-    writeFile(join(directory, FILES.configuration), configurationOf(directory, main, modules)),
-    ...[main, 'prelude.js', 'outbound.js'].map((name) => copyFile(join(RUNTIME, name), join(directory, name))),
-    ...modules.map(({ name, content }) => writeFile(join(directory, name), content)),
-  ])
+  const configuration = configurationOf(directory, main, modules)
+  await writeWorker(directory, configuration, [main, 'prelude.js', 'outbound.js'], modules)
   const command = [workerdBinary(), 'serve', '--experimental', '--control-fd=3', join(directory, FILES.configuration)]
   const child = spawnTethered(command, strongestTether)
   const exited = once(child, 'exit').catch(() => {})
